@@ -1,0 +1,98 @@
+//! Notes how the program is built, for the environment part of every record.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Libraries whose version can change a figure.
+const LIBRARIES: [&str; 4] = ["candle-core", "candle-nn", "gemm", "tokenizers"];
+
+fn main() {
+    for name in ["build.rs", "src", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={name}");
+    }
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let set = |name: &str, value: &str| println!("cargo::rustc-env=SPANBENCH_{name}={value}");
+    let compiler = output(Command::new(variable("RUSTC")).arg("--version"));
+    set(
+        "COMPILER",
+        &compiler.unwrap_or_else(|| "unknown".to_owned()),
+    );
+    set("TARGET", &variable("TARGET"));
+    set(
+        "TARGET_CPU",
+        &target_cpu(&variable("CARGO_ENCODED_RUSTFLAGS")),
+    );
+    set("PROFILE", &variable("PROFILE"));
+    set("OPT_LEVEL", &variable("OPT_LEVEL"));
+    set(
+        "FEATURES",
+        &variable("CARGO_CFG_FEATURE").replace("default", ""),
+    );
+    if let Some(revision) = revision() {
+        set("REVISION", &revision);
+    }
+    if let Ok(lock) = std::fs::read_to_string("Cargo.lock") {
+        set("LIBRARIES", &libraries(&lock));
+    }
+}
+
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.output().ok().filter(|o| o.status.success())?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// The value of `-C target-cpu=…` among the flags, which are separated by U+001F.
+fn target_cpu(flags: &str) -> String {
+    let found = flags.split('\u{1f}').filter_map(|flag| {
+        let flag = flag.strip_prefix("-C").unwrap_or(flag);
+        flag.strip_prefix("target-cpu=")
+    });
+    found.last().unwrap_or("generic").to_owned()
+}
+
+/// The commit that is checked out, if this is a checkout of this very package.
+fn revision() -> Option<String> {
+    let git = |arguments: &[&str]| output(Command::new("git").args(arguments));
+    let top = git(&["rev-parse", "--show-toplevel"])?;
+    let here = std::env::current_dir().ok()?.canonicalize().ok()?;
+    if Path::new(&top).canonicalize().ok()? != here {
+        return None;
+    }
+    for name in ["HEAD", "logs/HEAD", "index"] {
+        let path = git(&["rev-parse", "--git-path", name])?;
+        if Path::new(&path).exists() {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
+    let commit = git(&["rev-parse", "HEAD"])?;
+    let inputs = [
+        "build.rs",
+        "src",
+        "Cargo.toml",
+        "Cargo.lock",
+        "models",
+        "benchmarks",
+    ];
+    let changed = git(&[&["status", "--porcelain", "--"], &inputs[..]].concat())?;
+    Some(if changed.is_empty() {
+        commit
+    } else {
+        format!("{commit}-dirty")
+    })
+}
+
+/// `name version` of each of [`LIBRARIES`] in a Cargo.lock.
+fn libraries(lock: &str) -> String {
+    let mut found = Vec::new();
+    let mut name = "";
+    for line in lock.lines() {
+        let value = |key: &str| line.strip_prefix(key)?.trim_matches('"').into();
+        if let Some(value) = value("name = ") {
+            name = value;
+        } else if let Some(version) = value("version = ").filter(|_| LIBRARIES.contains(&name)) {
+            found.push(format!("{name} {version}"));
+        }
+    }
+    found.join(", ")
+}

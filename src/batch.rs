@@ -1,0 +1,113 @@
+//! Windows packed for the model: concatenated tokens with sequence boundaries, no padding.
+
+use crate::windows::Window;
+
+/// Windows that go through the model together.
+///
+/// The tokens of all windows lie one after another; `boundaries` says where
+/// each begins. Nothing is padded, so nothing is computed in vain, and a
+/// model's answer for a window does not depend on its neighbours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Token ids of all windows, concatenated; length [`Batch::tokens`].
+    pub token_ids: Vec<u32>,
+    /// Segment ids, as long as `token_ids`.
+    pub token_types: Vec<u32>,
+    /// Start of each window in `token_ids`, and the end: one more entry than windows.
+    pub boundaries: Vec<usize>,
+    /// Index of each packed window in the list it was packed from.
+    pub windows: Vec<usize>,
+}
+
+impl Batch {
+    /// Packs the windows that `order` names, in that order.
+    pub fn pack(windows: &[Window], order: &[usize]) -> Self {
+        let tokens = order.iter().map(|&index| windows[index].len()).sum();
+        let mut batch = Self {
+            token_ids: Vec::with_capacity(tokens),
+            token_types: Vec::with_capacity(tokens),
+            boundaries: vec![0],
+            windows: order.to_vec(),
+        };
+        for &index in order {
+            batch.token_ids.extend(&windows[index].token_ids);
+            batch.token_types.extend(&windows[index].token_types);
+            batch.boundaries.push(batch.token_ids.len());
+        }
+        batch
+    }
+
+    /// Tokens of all windows together.
+    pub fn tokens(&self) -> usize {
+        self.token_ids.len()
+    }
+
+    /// Lengths of the windows in tokens.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.boundaries.windows(2).map(|pair| pair[1] - pair[0])
+    }
+}
+
+/// Start and end logits of every token of a [`Batch`], with the same boundaries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpanLogits {
+    /// Logit of each token being an answer's first; length [`Batch::tokens`].
+    pub start: Vec<f32>,
+    /// Logit of each token being an answer's last; length [`Batch::tokens`].
+    pub end: Vec<f32>,
+}
+
+/// Splits `order` into runs of at most `max_tokens` tokens.
+///
+/// A window longer than that makes a run of its own.
+pub fn plan(windows: &[Window], order: &[usize], max_tokens: usize) -> Vec<Vec<usize>> {
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    let mut tokens = 0;
+    for &index in order {
+        let length = windows[index].len();
+        match runs.last_mut() {
+            Some(run) if tokens + length <= max_tokens => {
+                run.push(index);
+                tokens += length;
+            }
+            _ => {
+                runs.push(vec![index]);
+                tokens = length;
+            }
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(ids: &[u32]) -> Window {
+        Window {
+            question: 0,
+            token_ids: ids.to_vec(),
+            token_types: vec![0; ids.len()],
+            passage_start: 0,
+            offsets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn packing_concatenates_in_the_order_asked_for() {
+        let windows = [window(&[1, 2]), window(&[3]), window(&[4, 5, 6])];
+        let batch = Batch::pack(&windows, &[2, 0]);
+        assert_eq!(batch.token_ids, [4, 5, 6, 1, 2]);
+        assert_eq!(batch.boundaries, [0, 3, 5]);
+        assert_eq!(batch.windows, [2, 0]);
+        assert_eq!(batch.lengths().collect::<Vec<_>>(), [3, 2]);
+    }
+
+    #[test]
+    fn runs_hold_every_window_once_and_keep_to_the_limit() {
+        let lengths = [3, 1, 2, 9, 1, 1];
+        let windows: Vec<_> = lengths.iter().map(|&n| window(&vec![0; n])).collect();
+        let runs = plan(&windows, &[0, 1, 2, 3, 4, 5], 4);
+        assert_eq!(runs, [vec![0, 1], vec![2], vec![3], vec![4, 5]]);
+    }
+}

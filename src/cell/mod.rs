@@ -1,0 +1,379 @@
+//! One cell: a model, a data set and settings in, a record out.
+
+pub mod answer;
+
+use std::time::SystemTime;
+
+use candle_core::Device;
+
+use crate::dataset::{Dataset, DatasetError};
+use crate::decode::DecodeSettings;
+use crate::hub::Progress as HubProgress;
+use crate::measure::environment::Environment;
+use crate::measure::latency::Latencies;
+use crate::measure::memory::MemoryWatch;
+use crate::measure::phases::PhaseClock;
+use crate::models::files::ModelFiles;
+use crate::models::{self, ModelDescription, ModelError, SpanModel};
+use crate::ops::FormChoice;
+use crate::record::wire::{
+    self, WireAccuracy, WireDataset, WireEnvironment, WireFile, WireMemory, WireModel,
+    WireProtocol, WireRecord, WireThroughput,
+};
+use crate::record::{CellOutput, QuestionResult};
+use crate::score::{self, Predictions, Protocol, ProtocolChoice, ScoreError, Scored};
+use crate::windows::{WindowError, WindowSettings, Windower};
+pub use answer::{AnswerError, AnswerSettings, Answers, Progress, Silent, WindowOrder};
+
+/// What can go wrong in a cell.
+#[derive(Debug, thiserror::Error)]
+pub enum CellError {
+    /// The data set is at fault.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The model is at fault.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The tokeniser or the settings are at fault.
+    #[error(transparent)]
+    Windows(#[from] WindowError),
+    /// Answering failed.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    /// Scoring failed.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// The threads could not be started.
+    #[error("{threads} threads could not be started; ask for fewer with --threads N")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the thread library said.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
+}
+
+/// What a cell is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellSpec {
+    /// Its name, which is also that of its folder.
+    pub name: String,
+    /// A card, a directory or a repository.
+    pub model: String,
+    /// A bundled name or a file.
+    pub dataset: String,
+    /// Everything else.
+    pub settings: CellSettings,
+}
+
+/// The settings of a cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CellSettings {
+    /// How passages are cut.
+    pub windows: WindowSettings,
+    /// Best starts and ends of a window that are paired.
+    pub n_best: usize,
+    /// Tokens of an answer at the most.
+    pub max_answer_len: usize,
+    /// The scorer.
+    pub protocol: ProtocolChoice,
+    /// The first questions only.
+    pub limit: Option<usize>,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Tokens of a batch at the most.
+    pub batch_tokens: usize,
+    /// The order in which windows are computed.
+    pub order: WindowOrder,
+    /// Seed of a shuffled order.
+    pub seed: u64,
+    /// The form of the operations.
+    pub ops: FormChoice,
+    /// Whether the hub must not be asked.
+    pub offline: bool,
+}
+
+/// Runs a cell from its names to its record.
+///
+/// # Errors
+///
+/// See [`CellError`]. Nothing is written.
+pub fn run(
+    spec: &CellSpec,
+    hub_progress: &dyn HubProgress,
+    progress: &dyn Progress,
+) -> Result<CellOutput, CellError> {
+    let threads = spec.settings.threads;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let pool = pool
+        .build()
+        .map_err(|source| CellError::Threads { threads, source })?;
+    // From here on every parallel loop, candle's and the tokeniser's too, is on these threads.
+    let mut run = Run::begin();
+    let dataset = run.load_dataset(spec)?;
+    let files = models::locate::open(&spec.model, spec.settings.offline, hub_progress)?;
+    run.clock.end("model_files");
+    pool.install(|| run.finish(spec, &dataset, &files, progress))
+}
+
+/// What goes along with a cell from its first moment.
+struct Run {
+    started: SystemTime,
+    clock: PhaseClock,
+    memory: MemoryWatch,
+}
+
+impl Run {
+    fn begin() -> Self {
+        Self {
+            started: SystemTime::now(),
+            clock: PhaseClock::start(),
+            memory: MemoryWatch::start(),
+        }
+    }
+
+    fn load_dataset(&mut self, spec: &CellSpec) -> Result<Dataset, DatasetError> {
+        let mut dataset = Dataset::open(&spec.dataset)?;
+        if let Some(limit) = spec.settings.limit {
+            dataset.truncate(limit);
+        }
+        self.clock.end("dataset");
+        Ok(dataset)
+    }
+
+    fn finish(
+        mut self,
+        spec: &CellSpec,
+        dataset: &Dataset,
+        files: &ModelFiles,
+        progress: &dyn Progress,
+    ) -> Result<CellOutput, CellError> {
+        let settings = &spec.settings;
+        let model = models::load(files, &Device::Cpu, settings.ops)?;
+        let windower = windower(files, model.description(), settings.windows)?;
+        self.clock.end("model_load");
+        let protocol = settings.protocol.resolve(dataset);
+        let answer_settings = AnswerSettings {
+            windows: settings.windows,
+            decode: DecodeSettings {
+                n_best: settings.n_best,
+                max_answer_len: settings.max_answer_len,
+                null_allowed: protocol == Protocol::SquadV2,
+                ..DecodeSettings::default()
+            },
+            batch_tokens: settings.batch_tokens,
+            order: settings.order,
+            seed: settings.seed,
+        };
+        let answers = answer::answer(
+            &*model,
+            &windower,
+            dataset,
+            &answer_settings,
+            &mut self.clock,
+            progress,
+        )?;
+        let scored = score_answers(dataset, &answers, protocol)?;
+        self.clock.end("score");
+        let record = self.record(
+            spec,
+            dataset,
+            files,
+            &*model,
+            &answer_settings,
+            &answers,
+            &scored,
+        );
+        Ok(CellOutput {
+            record,
+            questions: question_results(dataset, answers, &scored),
+        })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn record(
+        &mut self,
+        spec: &CellSpec,
+        dataset: &Dataset,
+        files: &ModelFiles,
+        model: &dyn SpanModel,
+        answer_settings: &AnswerSettings,
+        answers: &Answers,
+        scored: &Scored,
+    ) -> WireRecord {
+        let environment = WireEnvironment::new(Environment::read(), spec.settings.threads);
+        let peaks = self.memory.peaks();
+        let weights_bytes = model.description().weights_bytes;
+        let record = WireRecord {
+            schema: wire::SCHEMA,
+            cell: spec.name.clone(),
+            started: humantime::format_rfc3339_millis(self.started).to_string(),
+            model: wire_model(files, model.description()),
+            dataset: wire_dataset(dataset, answers),
+            device: "cpu".to_owned(),
+            protocol: wire_protocol(&spec.settings, answer_settings, dataset),
+            accuracy: WireAccuracy::from(&scored.accuracy),
+            throughput: wire_throughput(answers),
+            latency_ms: summary(&answers.latencies),
+            batch_latency_ms: summary(&answers.batch_latencies),
+            memory: WireMemory {
+                weights_bytes,
+                rss_peak_bytes: peaks.resident,
+                rss_anon_peak_bytes: peaks.anonymous,
+                device_peak_bytes: None,
+            },
+            phases_s: serde_json::Map::new(),
+            wall_s: 0.0,
+            warnings: warnings(dataset, &environment),
+            environment,
+        };
+        self.clock.end("record");
+        WireRecord {
+            phases_s: wire::phases(self.clock.phases()),
+            wall_s: self.clock.wall_s(),
+            ..record
+        }
+    }
+}
+
+fn windower(
+    files: &ModelFiles,
+    description: &ModelDescription,
+    settings: WindowSettings,
+) -> Result<Windower, WindowError> {
+    if settings.max_seq_len > description.max_positions {
+        return Err(WindowError::BadSettings(format!(
+            "{}: the model has {} positions; --max-seq-len {} must not be more",
+            files.config.path, description.max_positions, settings.max_seq_len
+        )));
+    }
+    Windower::new(
+        &files.tokenizer.path,
+        &files.tokenizer.bytes,
+        description.vocabulary,
+        settings,
+    )
+}
+
+fn score_answers(
+    dataset: &Dataset,
+    answers: &Answers,
+    protocol: Protocol,
+) -> Result<Scored, ScoreError> {
+    let pairs = dataset.questions.iter().zip(&answers.answers);
+    let texts = pairs.map(|(question, answer)| (question.id.clone(), answer.text.clone()));
+    score::score(
+        dataset,
+        &Predictions::new("this run", texts),
+        protocol,
+        None,
+    )
+}
+
+fn question_results(dataset: &Dataset, answers: Answers, scored: &Scored) -> Vec<QuestionResult> {
+    let measured = answers.windows_of.iter().zip(&answers.latencies);
+    let questions = dataset.questions.iter().zip(answers.answers);
+    questions
+        .zip(scored.per_question.iter().zip(measured))
+        .map(
+            |((question, answer), (score, (&windows, latency)))| QuestionResult {
+                id: question.id.clone(),
+                answer: answer.text,
+                score: score.unwrap_or_default(),
+                span_score: answer.score,
+                margin: answer.margin,
+                null_odds: answer.null_odds,
+                windows,
+                latency_ms: latency.as_secs_f64() * 1e3,
+            },
+        )
+        .collect()
+}
+
+fn wire_model(files: &ModelFiles, description: &ModelDescription) -> WireModel {
+    let files_read = files.all().map(|file| WireFile {
+        name: file.name.clone(),
+        bytes: file.bytes.len() as u64,
+        sha256: file.sha256.clone(),
+    });
+    WireModel {
+        id: files.id.clone(),
+        revision: files.revision.clone(),
+        architecture: description.architecture.to_owned(),
+        parameters: description.parameters,
+        dtype: description.dtype.to_owned(),
+        ops: description.ops.to_owned(),
+        files: files_read.to_vec(),
+    }
+}
+
+fn wire_dataset(dataset: &Dataset, answers: &Answers) -> WireDataset {
+    let unanswerable = dataset.questions.iter().filter(|q| q.answers.is_empty());
+    WireDataset {
+        id: dataset.id.clone(),
+        sha256: dataset.sha256.clone(),
+        questions: dataset.questions.len(),
+        unanswerable: unanswerable.count(),
+        windows: answers.windows,
+        tokens: answers.tokens,
+        misplaced_answers: dataset.misplaced_answers,
+    }
+}
+
+fn wire_protocol(
+    settings: &CellSettings,
+    answering: &AnswerSettings,
+    dataset: &Dataset,
+) -> WireProtocol {
+    let decode = &answering.decode;
+    WireProtocol {
+        name: settings.protocol.resolve(dataset).name().to_owned(),
+        auto: settings.protocol == ProtocolChoice::Auto,
+        scenario: "offline".to_owned(),
+        decode: "run_qa".to_owned(),
+        max_seq_len: settings.windows.max_seq_len,
+        doc_stride: settings.windows.doc_stride,
+        n_best: decode.n_best,
+        max_answer_len: decode.max_answer_len,
+        null_threshold: decode.null_allowed.then_some(decode.null_threshold),
+        limit: settings.limit,
+        threads: settings.threads,
+        batch_tokens: settings.batch_tokens,
+        window_order: settings.order.name().to_owned(),
+        seed: settings.seed,
+    }
+}
+
+fn wire_throughput(answers: &Answers) -> WireThroughput {
+    let per_forward = |count: f64| count / answers.forward_s;
+    WireThroughput {
+        questions_per_s: answers.answers.len() as f64 / answers.end_to_end_s,
+        windows_per_s: per_forward(answers.windows as f64),
+        tokens_per_s: per_forward(answers.tokens as f64),
+        // Batches are packed: no padding is ever computed.
+        padding_waste: 0.0,
+        flops_per_s: per_forward(answers.flops as f64),
+        peak_fraction: None,
+        forward_s: answers.forward_s,
+        end_to_end_s: answers.end_to_end_s,
+    }
+}
+
+fn summary(durations: &[std::time::Duration]) -> wire::WireLatencies {
+    let summary = Latencies::of(durations);
+    summary
+        .expect("OK because a data set holds a question, and a question has a window")
+        .into()
+}
+
+fn warnings(dataset: &Dataset, environment: &WireEnvironment) -> Vec<String> {
+    let mut warnings: Vec<String> = dataset.misplaced_warning().into_iter().collect();
+    if !environment.is_optimised() {
+        warnings.push(format!(
+            "a {} build (opt-level {}): its timings mean nothing; build with --release",
+            environment.profile, environment.opt_level
+        ));
+    }
+    warnings
+}

@@ -1,0 +1,35 @@
+//! `spanbench pull`: a model's files into the cache.
+
+use clap::Args;
+use spanbench::hub::{Progress, RepoRef};
+use spanbench::models::locate;
+
+use super::progress::Bars;
+use super::terminal;
+
+/// What to fetch.
+#[derive(Debug, Args)]
+pub struct PullArguments {
+    /// owner/name[@revision] on the Hugging Face Hub
+    #[arg(value_name = "M")]
+    model: String,
+    /// Ask no hub; say whether the cache has it, whole
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Fetches and verifies the files and prints where they are.
+pub fn execute(arguments: &PullArguments) -> anyhow::Result<()> {
+    let bars = Bars::new();
+    if locate::card(&arguments.model).is_some_and(|card| card.is_bundled()) {
+        bars.note(&format!("{}: bundled, nothing to fetch", arguments.model));
+        return Ok(());
+    }
+    let reference = RepoRef::parse_model(&arguments.model)?;
+    let snapshot = locate::pull(&reference, arguments.offline, &bars)?;
+    let mut text = format!("{} at {}\n", reference.id(), snapshot.commit);
+    for file in &snapshot.files {
+        text += &format!("{}  {}  {}\n", file.sha256, file.bytes, file.path.display());
+    }
+    terminal::print(&text)
+}

@@ -1,0 +1,253 @@
+//! `spanbench run`: models × data sets, a record each.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use spanbench::bundled;
+use spanbench::cell::{self, CellSettings, CellSpec, WindowOrder};
+use spanbench::ops::FormChoice;
+use spanbench::record::{CellOutput, Folder};
+use spanbench::render;
+use spanbench::score::ProtocolChoice;
+use spanbench::windows::WindowSettings;
+
+use super::progress::Bars;
+use super::terminal;
+
+/// What to run, and how.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// A card's name, a directory in Hub layout, or owner/name[@revision]; may be repeated
+    #[arg(long = "model", value_name = "M", default_value = bundled::MODEL)]
+    models: Vec<String>,
+    /// A bundled data set's name or a file in SQuAD format; may be repeated
+    #[arg(long = "dataset", value_name = "D", default_value = bundled::DATASET)]
+    datasets: Vec<String>,
+    /// Where to compute; auto is the best there is: the CPU, in this version
+    #[arg(long, default_value = "auto", value_parser = PossibleValuesParser::new(["auto", "cpu"]))]
+    device: String,
+    /// What to compute in
+    #[arg(long, default_value = "f32", value_parser = PossibleValuesParser::new(["f32"]))]
+    dtype: String,
+    /// How questions arrive: offline is all at once
+    #[arg(long, default_value = "offline", value_parser = PossibleValuesParser::new(["offline"]))]
+    scenario: String,
+    /// Tokens of a window at the most, question and special tokens included
+    #[arg(long, value_name = "N", default_value_t = 384)]
+    max_seq_len: usize,
+    /// Tokens that two neighbouring windows of a passage share
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    doc_stride: usize,
+    /// How many best starts and ends of a window are paired
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = positive)]
+    n_best: usize,
+    /// Tokens of an answer at the most
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = positive)]
+    max_answer_len: usize,
+    /// How spans are chosen: as run_qa.py of Hugging Face transformers does
+    #[arg(long, default_value = "run_qa", value_parser = PossibleValuesParser::new(["run_qa"]))]
+    decode: String,
+    /// How answers are scored: auto, squad-v1 or squad-v2
+    #[arg(long, value_name = "P", default_value = "auto")]
+    protocol: ProtocolChoice,
+    /// Ask the first N questions only
+    #[arg(long, value_name = "N", value_parser = positive)]
+    limit: Option<usize>,
+    /// Threads that compute [default: every processor this process may use]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    threads: Option<usize>,
+    /// Tokens of a batch at the most
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = positive)]
+    batch_tokens: usize,
+    /// The order in which windows are computed; it changes no answer
+    #[arg(long, default_value = "as-given", value_parser = PossibleValuesParser::new(["as-given", "by-length", "shuffled"]))]
+    window_order: String,
+    /// Seed of a shuffled window order
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Which form of the operations computes: auto, or portable (plain candle, the reference)
+    #[arg(long, value_name = "FORM", default_value = "auto")]
+    ops: FormChoice,
+    /// Where results go [default: reports/<UTC time>-<name>/<cell>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Ask no hub; use what is in the cache
+    #[arg(long)]
+    offline: bool,
+    /// Print the record as JSON in place of the table
+    #[arg(long)]
+    json: bool,
+}
+
+/// A number of at least one.
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(fault) => Err(format!("{fault}")),
+    }
+}
+
+/// Runs every cell, writes its folder, and prints the table.
+pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
+    let cells = cells(arguments);
+    let folders = folders(arguments.out.as_deref(), &cells)?;
+    let bars = Bars::new();
+    let mut records = Vec::with_capacity(cells.len());
+    for (cell, folder) in cells.iter().zip(&folders) {
+        let CellOutput { record, questions } = cell::run(cell, &bars, &bars)?;
+        for warning in &record.warnings {
+            terminal::note(&format!("warning: {warning}"));
+        }
+        let report = render::markdown::report(&record);
+        let output = CellOutput { record, questions };
+        folder.write(&output, &report)?;
+        records.push(output.record);
+    }
+    if arguments.json {
+        match records.as_slice() {
+            [record] => terminal::print_json(record)?,
+            records => terminal::print_json(&serde_json::json!({
+                "schema": spanbench::record::wire::SCHEMA,
+                "records": records,
+            }))?,
+        }
+    } else {
+        terminal::print(&render::table::table(&records, terminal::emphasis()))?;
+    }
+    for folder in &folders {
+        let path = folder.path().join("run.json");
+        terminal::note(&format!("record: {}", path.display()));
+    }
+    Ok(())
+}
+
+/// The matrix of models and data sets.
+fn cells(arguments: &RunArguments) -> Vec<CellSpec> {
+    let settings = settings(arguments);
+    let mut cells: Vec<CellSpec> = Vec::new();
+    for model in &arguments.models {
+        for dataset in &arguments.datasets {
+            let mut name = format!("{}-{}", file_name(model), file_name(dataset));
+            let base = name.clone();
+            let mut count = 1;
+            while cells.iter().any(|cell| cell.name == name) {
+                count += 1;
+                name = format!("{base}-{count}");
+            }
+            cells.push(CellSpec {
+                name,
+                model: model.clone(),
+                dataset: dataset.clone(),
+                settings,
+            });
+        }
+    }
+    cells
+}
+
+fn settings(arguments: &RunArguments) -> CellSettings {
+    CellSettings {
+        windows: WindowSettings {
+            max_seq_len: arguments.max_seq_len,
+            doc_stride: arguments.doc_stride,
+        },
+        n_best: arguments.n_best,
+        max_answer_len: arguments.max_answer_len,
+        protocol: arguments.protocol,
+        limit: arguments.limit,
+        threads: arguments.threads.unwrap_or_else(default_threads),
+        batch_tokens: arguments.batch_tokens,
+        order: match arguments.window_order.as_str() {
+            "by-length" => WindowOrder::ByLength,
+            "shuffled" => WindowOrder::Shuffled,
+            _ => WindowOrder::AsGiven,
+        },
+        seed: arguments.seed,
+        ops: arguments.ops,
+        offline: arguments.offline,
+    }
+}
+
+/// Every processor that the system, its control groups and affinity leave to this process.
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The last part of a path or repository name, as a folder can be called everywhere.
+fn file_name(name: &str) -> String {
+    let name = name.trim_end_matches(['/', '\\']);
+    let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let last = last.strip_suffix(".json").unwrap_or(last);
+    let safe = last.chars().map(|character| {
+        let plain = character.is_alphanumeric() || "._-".contains(character);
+        if plain { character } else { '-' }
+    });
+    let safe: String = safe.collect();
+    let safe = safe.trim_matches('.');
+    if safe.is_empty() {
+        "here".to_owned()
+    } else {
+        safe.to_owned()
+    }
+}
+
+/// Makes the folders that the results go to, before anything is computed.
+fn folders(out: Option<&Path>, cells: &[CellSpec]) -> anyhow::Result<Vec<Folder>> {
+    let paths: Vec<PathBuf> = match (out, cells) {
+        (Some(out), [_]) => vec![out.to_owned()],
+        (Some(out), cells) => cells.iter().map(|cell| out.join(&cell.name)).collect(),
+        (None, cells) => {
+            let run = fresh_folder(&cells[0].name)?;
+            cells.iter().map(|cell| run.join(&cell.name)).collect()
+        }
+    };
+    let folders = paths.iter().map(|path| Folder::create(path));
+    Ok(folders.collect::<Result<_, _>>()?)
+}
+
+/// A folder under reports/ that no other run has.
+fn fresh_folder(name: &str) -> anyhow::Result<PathBuf> {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let stamp = now.replace(['-', ':'], "");
+    let reports = Path::new("reports");
+    let remedy = || "reports: results cannot be written here; choose another folder with --out DIR";
+    std::fs::create_dir_all(reports).with_context(remedy)?;
+    for suffix in 1.. {
+        let suffix = if suffix == 1 {
+            String::new()
+        } else {
+            format!("-{suffix}")
+        };
+        let path = reports.join(format!("{stamp}-{name}{suffix}"));
+        match std::fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            // Another run began in the same second.
+            Err(fault) if fault.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(fault) => return Err(fault).with_context(remedy),
+        }
+    }
+    unreachable!("the numbers do not run out")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_name;
+
+    #[test]
+    fn names_of_cells_are_names_of_folders() {
+        for (name, expected) in [
+            ("minilm-l6-squad", "minilm-l6-squad"),
+            ("../models/minilm/", "minilm"),
+            ("owner/name@main", "name-main"),
+            ("data/xquad.en.json", "xquad.en"),
+            ("..", "here"),
+            ("a b:c", "a-b-c"),
+        ] {
+            assert_eq!(file_name(name), expected);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `spanbench score`: the official scorers, for anyone's predictions.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use spanbench::dataset::Dataset;
+use spanbench::record::wire::WireAccuracy;
+use spanbench::score::{self, NoAnswerProbabilities, Predictions, ProtocolChoice};
+
+use super::terminal;
+
+/// What to score, and how.
+#[derive(Debug, Args)]
+pub struct ScoreArguments {
+    /// A bundled data set's name or a file in SQuAD format
+    #[arg(long, value_name = "D")]
+    dataset: String,
+    /// Predictions as {id: text}
+    #[arg(long, value_name = "P.json")]
+    predictions: PathBuf,
+    /// Probabilities as {id: number} that a question has no answer (squad-v2)
+    #[arg(long, value_name = "N.json")]
+    na_prob: Option<PathBuf>,
+    /// The probability above which a prediction counts as "no answer"
+    #[arg(long, value_name = "T", default_value_t = 1.0, requires = "na_prob")]
+    na_prob_thresh: f64,
+    /// How answers are scored: auto, squad-v1 or squad-v2
+    #[arg(long, value_name = "P", default_value = "auto")]
+    protocol: ProtocolChoice,
+    /// Print the accuracy object as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Scores the file and prints what the official script prints.
+pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
+    let dataset = Dataset::open(&arguments.dataset)?;
+    let predictions = Predictions::read(&arguments.predictions)?;
+    let probabilities = arguments.na_prob.as_deref();
+    let probabilities = probabilities.map(NoAnswerProbabilities::read).transpose()?;
+    let protocol = arguments.protocol.resolve(&dataset);
+    let no_answer = probabilities
+        .as_ref()
+        .map(|p| (p, arguments.na_prob_thresh));
+    let scored = score::score(&dataset, &predictions, protocol, no_answer)?;
+
+    if let Some(warning) = dataset.misplaced_warning() {
+        terminal::note(&format!("warning: {warning}"));
+    }
+    let predicted = scored.per_question.iter().flatten().count();
+    let missing = dataset.questions.len() - predicted;
+    if missing > 0 {
+        terminal::note(&format!(
+            "warning: {}: {missing} of {} questions have no prediction",
+            arguments.predictions.display(),
+            dataset.questions.len()
+        ));
+    }
+    let unknown = predictions.len() - predicted;
+    if unknown > 0 {
+        terminal::note(&format!(
+            "warning: {}: {unknown} predictions are for no question of {}",
+            arguments.predictions.display(),
+            dataset.origin
+        ));
+    }
+    let accuracy = WireAccuracy::from(&scored.accuracy);
+    if arguments.json {
+        return terminal::print_json(&accuracy);
+    }
+    let mut text = format!("protocol     {protocol}\n");
+    text += &format!("exact_match  {}\n", accuracy.exact_match);
+    text += &format!("f1           {}\n", accuracy.f1);
+    text += &format!("total        {}\n", accuracy.total);
+    for (name, value) in &accuracy.more {
+        text += &format!("{name:<12} {value}\n");
+    }
+    terminal::print(&text)
+}

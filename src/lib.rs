@@ -1,0 +1,26 @@
+//! spanbench: a benchmark harness for extractive question answering.
+//!
+//! Models of the BERT class answer SQuAD-style questions, and accuracy, speed
+//! and memory of the *same answers* go into one record. The way of the data is
+//! one line, one stage a module:
+//!
+//! ```text
+//! cell ─► models::locate ─► models ─────────────────────────┐
+//!      └► dataset ─► windows ─► batch (packed) ─► SpanModel ─► decode ─► score ─► record ─► render
+//! ```
+//!
+//! Tensors exist only inside [`models`] and [`ops`]; everything else is plain data.
+
+pub mod batch;
+pub mod bundled;
+pub mod cell;
+pub mod dataset;
+pub mod decode;
+pub mod hub;
+pub mod measure;
+pub mod models;
+pub mod ops;
+pub mod record;
+pub mod render;
+pub mod score;
+pub mod windows;

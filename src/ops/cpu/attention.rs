@@ -1,0 +1,272 @@
+//! Attention on the CPU: no more than a few rows of one head's scores exist at a time.
+
+use std::ops::Range;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::contiguous;
+use super::math::exp;
+use super::simd::{Kernel, dispatch};
+
+/// Query rows computed together: each key or value that is loaded serves all of them.
+const ROWS: usize = 4;
+
+/// Columns computed together: with [`ROWS`] rows, as many sums as fit the vector registers.
+const COLUMNS: usize = 32;
+
+/// Partial sums of a row kept side by side, so that they are added in a fixed order.
+const LANES: usize = 16;
+
+struct Attention<'a> {
+    boundaries: &'a [usize],
+    heads: usize,
+}
+
+/// See [`crate::ops::attention()`].
+pub(in crate::ops) fn attention(
+    projected: &Tensor,
+    boundaries: &[usize],
+    heads: usize,
+) -> Result<Tensor> {
+    projected.apply_op1_no_bwd(&Attention { boundaries, heads })
+}
+
+impl CustomOp1 for Attention<'_> {
+    fn name(&self) -> &'static str {
+        "packed-attention"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let projected = contiguous(storage, layout)?;
+        let (tokens, width) = layout.shape().dims2()?;
+        let hidden = width / 3;
+        let mut output = vec![0.0_f32; tokens * hidden];
+        let tasks = tasks(self.boundaries, &mut output, hidden);
+        tasks
+            .into_par_iter()
+            .for_each_init(Scratch::default, |scratch, mut task| {
+                for head in 0..self.heads {
+                    dispatch(AttendHead {
+                        view: HeadView {
+                            projected,
+                            hidden,
+                            head_size: hidden / self.heads,
+                            head,
+                        },
+                        task: &mut task,
+                        scratch,
+                    });
+                }
+            });
+        Ok((CpuStorage::F32(output), Shape::from((tokens, hidden))))
+    }
+}
+
+/// The query rows of one sequence that one thread computes, for all heads.
+struct Task<'a> {
+    /// All tokens of the sequence.
+    sequence: Range<usize>,
+    /// The tokens whose output is computed.
+    queries: Range<usize>,
+    /// Their rows of the output.
+    output: &'a mut [f32],
+}
+
+/// Cuts the sequences into tasks, enough of them for every thread to have work.
+fn tasks<'a>(boundaries: &[usize], mut output: &'a mut [f32], hidden: usize) -> Vec<Task<'a>> {
+    let sequences = boundaries.len() - 1;
+    let parts = rayon::current_num_threads().div_ceil(sequences.max(1));
+    let mut tasks = Vec::with_capacity(sequences * parts);
+    for pair in boundaries.windows(2) {
+        let sequence = pair[0]..pair[1];
+        let rows = sequence.len().div_ceil(parts).next_multiple_of(ROWS);
+        for start in sequence.clone().step_by(rows.max(1)) {
+            let queries = start..(start + rows).min(sequence.end);
+            let (own, rest) = output.split_at_mut(queries.len() * hidden);
+            output = rest;
+            tasks.push(Task {
+                sequence: sequence.clone(),
+                queries,
+                output: own,
+            });
+        }
+    }
+    tasks
+}
+
+/// One head's columns of the projected queries, keys and values.
+struct HeadView<'a> {
+    /// `[tokens, 3·hidden]`.
+    projected: &'a [f32],
+    hidden: usize,
+    head_size: usize,
+    head: usize,
+}
+
+impl HeadView<'_> {
+    /// The head's part of a token's query (0), key (1) or value (2).
+    #[inline(always)]
+    fn part(&self, token: usize, which: usize) -> &[f32] {
+        let start = (token * 3 + which) * self.hidden + self.head * self.head_size;
+        &self.projected[start..start + self.head_size]
+    }
+}
+
+/// Buffers that a thread uses again for each head.
+#[derive(Default)]
+struct Scratch {
+    /// `[head_size, length]`, the length rounded up to [`COLUMNS`].
+    keys: Vec<f32>,
+    /// `[length, head_size]`, the head size rounded up to [`COLUMNS`].
+    values: Vec<f32>,
+    /// `[ROWS, head_size]`.
+    queries: Vec<f32>,
+    /// `[ROWS, length]`, the length rounded up.
+    scores: Vec<f32>,
+    /// `[ROWS, head_size]`, the head size rounded up.
+    sums: Vec<f32>,
+}
+
+/// One head of one task.
+struct AttendHead<'a, 'b> {
+    view: HeadView<'a>,
+    task: &'a mut Task<'b>,
+    scratch: &'a mut Scratch,
+}
+
+impl Kernel for AttendHead<'_, '_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        attend::<FUSED>(&self.view, self.task, self.scratch);
+    }
+}
+
+#[inline(always)]
+fn attend<const FUSED: bool>(view: &HeadView<'_>, task: &mut Task<'_>, scratch: &mut Scratch) {
+    let length = task.sequence.len();
+    let padded_length = length.next_multiple_of(COLUMNS);
+    let padded_size = view.head_size.next_multiple_of(COLUMNS);
+    pack(view, &task.sequence, scratch);
+    scratch.queries.resize(ROWS * view.head_size, 0.0);
+    scratch.scores.resize(ROWS * padded_length, 0.0);
+    scratch.sums.resize(ROWS * padded_size, 0.0);
+    let scale = 1.0 / (view.head_size as f32).sqrt();
+    let Scratch {
+        keys,
+        values,
+        queries,
+        scores,
+        sums,
+    } = scratch;
+    for (block, first) in task.queries.clone().step_by(ROWS).enumerate() {
+        let rows = ROWS.min(task.queries.end - first);
+        // Rows past the end repeat the last one; their results are not written.
+        for (row, query) in queries.chunks_exact_mut(view.head_size).enumerate() {
+            let source = view.part(first + row.min(rows - 1), 0);
+            for (query, source) in query.iter_mut().zip(source) {
+                *query = source * scale;
+            }
+        }
+        multiply::<FUSED>(queries, view.head_size, keys, padded_length, scores);
+        let mut reciprocals = [0.0; ROWS];
+        for (scores, reciprocal) in scores.chunks_exact_mut(padded_length).zip(&mut reciprocals) {
+            *reciprocal = 1.0 / exponentiate(&mut scores[..length]);
+            scores[length..].fill(0.0);
+        }
+        multiply_strided::<FUSED>(scores, padded_length, length, values, padded_size, sums);
+        let output = &mut task.output[block * ROWS * view.hidden..];
+        for row in 0..rows {
+            let start = row * view.hidden + view.head * view.head_size;
+            let output = &mut output[start..start + view.head_size];
+            for (output, sum) in output.iter_mut().zip(&sums[row * padded_size..]) {
+                *output = sum * reciprocals[row];
+            }
+        }
+    }
+}
+
+/// Copies keys (transposed) and values of a sequence, padded with zeros to whole blocks.
+#[inline(always)]
+fn pack(view: &HeadView<'_>, sequence: &Range<usize>, scratch: &mut Scratch) {
+    let length = sequence.len();
+    let padded_length = length.next_multiple_of(COLUMNS);
+    let padded_size = view.head_size.next_multiple_of(COLUMNS);
+    scratch.keys.clear();
+    scratch.keys.resize(view.head_size * padded_length, 0.0);
+    scratch.values.clear();
+    scratch.values.resize(length * padded_size, 0.0);
+    for (at, token) in sequence.clone().enumerate() {
+        for (feature, &key) in view.part(token, 1).iter().enumerate() {
+            scratch.keys[feature * padded_length + at] = key;
+        }
+        scratch.values[at * padded_size..][..view.head_size].copy_from_slice(view.part(token, 2));
+    }
+}
+
+/// `result[ROWS, columns] = left[ROWS, depth] · right[depth, columns]`; `columns` is a multiple of [`COLUMNS`].
+#[inline(always)]
+fn multiply<const FUSED: bool>(
+    left: &[f32],
+    depth: usize,
+    right: &[f32],
+    columns: usize,
+    result: &mut [f32],
+) {
+    multiply_strided::<FUSED>(left, depth, depth, right, columns, result);
+}
+
+/// As [`multiply`], with rows of `left` that lie `stride` apart.
+#[inline(always)]
+fn multiply_strided<const FUSED: bool>(
+    left: &[f32],
+    stride: usize,
+    depth: usize,
+    right: &[f32],
+    columns: usize,
+    result: &mut [f32],
+) {
+    let left: [&[f32]; ROWS] = std::array::from_fn(|row| &left[row * stride..][..depth]);
+    for column in (0..columns).step_by(COLUMNS) {
+        let mut sums = [[0.0_f32; COLUMNS]; ROWS];
+        for at in 0..depth {
+            let right = &right[at * columns + column..];
+            let (right, _) = right
+                .split_first_chunk::<COLUMNS>()
+                .unwrap_or((&[0.0; COLUMNS], &[]));
+            for row in 0..ROWS {
+                let factor = left[row][at];
+                for lane in 0..COLUMNS {
+                    sums[row][lane] = if FUSED {
+                        factor.mul_add(right[lane], sums[row][lane])
+                    } else {
+                        factor * right[lane] + sums[row][lane]
+                    };
+                }
+            }
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            result[row * columns + column..][..COLUMNS].copy_from_slice(sums);
+        }
+    }
+}
+
+/// Replaces scores by `exp(score - largest)` and returns their sum.
+#[inline(always)]
+fn exponentiate(scores: &mut [f32]) -> f32 {
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    for chunk in scores.chunks(LANES) {
+        for (largest, &score) in largest.iter_mut().zip(chunk) {
+            *largest = if score > *largest { score } else { *largest };
+        }
+    }
+    let largest = largest.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let mut sums = [0.0_f32; LANES];
+    for chunk in scores.chunks_mut(LANES) {
+        for (sum, score) in sums.iter_mut().zip(chunk) {
+            *score = exp(*score - largest);
+            *sum += *score;
+        }
+    }
+    sums.into_iter().sum()
+}

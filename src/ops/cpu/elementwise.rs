@@ -1,0 +1,248 @@
+//! Bias, activation, residual and layer normalisation, each in one pass over the rows.
+
+use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor};
+use rayon::prelude::*;
+
+use super::math::{erf, exp, tanh};
+use super::simd::{Kernel, dispatch};
+use super::{contiguous, contiguous_mut};
+use crate::ops::Activation;
+
+/// Elements that one parallel task handles at the least: less would not pay for handing it out.
+const TASK_ELEMENTS: usize = 16 * 1024;
+
+/// Partial sums kept side by side, so that a row is summed in a fixed order with full vectors.
+const LANES: usize = 16;
+
+/// Something done to each row of a matrix by itself.
+trait RowKernel: Sync {
+    /// Changes row number `row`.
+    fn apply(&self, row: usize, values: &mut [f32]);
+}
+
+/// A run of consecutive rows.
+struct Rows<'a, K> {
+    kernel: &'a K,
+    first: usize,
+    width: usize,
+    values: &'a mut [f32],
+}
+
+impl<K: RowKernel> Kernel for Rows<'_, K> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (row, values) in self.values.chunks_exact_mut(self.width).enumerate() {
+            self.kernel.apply(self.first + row, values);
+        }
+    }
+}
+
+/// Applies a kernel to all rows, in parallel.
+fn for_rows(values: &mut [f32], width: usize, kernel: &impl RowKernel) {
+    let rows = (TASK_ELEMENTS / width).max(1);
+    let tasks = values.par_chunks_mut(rows * width).enumerate();
+    tasks.for_each(|(task, values)| {
+        dispatch(Rows {
+            kernel,
+            first: task * rows,
+            width,
+            values,
+        });
+    });
+}
+
+/// A function of one element.
+trait Elementwise: Sync {
+    fn of(x: f32) -> f32;
+}
+
+struct Identity;
+struct Gelu;
+struct GeluTanh;
+struct Relu;
+struct Silu;
+
+impl Elementwise for Identity {
+    #[inline(always)]
+    fn of(x: f32) -> f32 {
+        x
+    }
+}
+
+impl Elementwise for Gelu {
+    #[inline(always)]
+    fn of(x: f32) -> f32 {
+        0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+    }
+}
+
+impl Elementwise for GeluTanh {
+    #[inline(always)]
+    fn of(x: f32) -> f32 {
+        // The square root of 2/π, as in the definition of gelu_new.
+        const SCALE: f32 = 0.797_884_6;
+        0.5 * x * (1.0 + tanh(SCALE * (x + 0.044_715 * x * x * x)))
+    }
+}
+
+impl Elementwise for Relu {
+    #[inline(always)]
+    fn of(x: f32) -> f32 {
+        // Not `max`, which would turn NaN into 0.
+        if x < 0.0 { 0.0 } else { x }
+    }
+}
+
+impl Elementwise for Silu {
+    #[inline(always)]
+    fn of(x: f32) -> f32 {
+        x / (1.0 + exp(-x))
+    }
+}
+
+struct AddThen<'a, E> {
+    bias: &'a [f32],
+    function: E,
+}
+
+impl<E: Elementwise> RowKernel for AddThen<'_, E> {
+    #[inline(always)]
+    fn apply(&self, _: usize, values: &mut [f32]) {
+        for (value, bias) in values.iter_mut().zip(self.bias) {
+            *value = E::of(*value + bias);
+        }
+    }
+}
+
+struct AddBias(Option<Activation>);
+
+impl InplaceOp2 for AddBias {
+    fn name(&self) -> &'static str {
+        "add-bias"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &mut CpuStorage,
+        x_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<()> {
+        let bias = contiguous(bias, bias_layout)?;
+        let x = contiguous_mut(x, x_layout)?;
+        match self.0 {
+            None => add_then(x, bias, Identity),
+            Some(Activation::Gelu) => add_then(x, bias, Gelu),
+            Some(Activation::GeluTanh) => add_then(x, bias, GeluTanh),
+            Some(Activation::Relu) => add_then(x, bias, Relu),
+            Some(Activation::Silu) => add_then(x, bias, Silu),
+        }
+        Ok(())
+    }
+}
+
+fn add_then(x: &mut [f32], bias: &[f32], function: impl Elementwise) {
+    for_rows(x, bias.len(), &AddThen { bias, function });
+}
+
+/// Adds `bias` (`[features]`) to each row of `x` (`[tokens, features]`) in place, then applies the activation.
+pub(in crate::ops) fn add_bias(
+    x: &Tensor,
+    bias: &Tensor,
+    activation: Option<Activation>,
+) -> Result<()> {
+    x.inplace_op2(bias, &AddBias(activation))
+}
+
+struct ResidualLayerNorm {
+    epsilon: f32,
+}
+
+impl InplaceOp3 for ResidualLayerNorm {
+    fn name(&self) -> &'static str {
+        "residual-layer-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &mut CpuStorage,
+        x_layout: &Layout,
+        residual: &CpuStorage,
+        residual_layout: &Layout,
+        affine: &CpuStorage,
+        affine_layout: &Layout,
+    ) -> Result<()> {
+        let affine = contiguous(affine, affine_layout)?;
+        let width = affine.len() / 2;
+        let (weight, bias) = affine.split_at(width);
+        let kernel = Normalize {
+            residual: contiguous(residual, residual_layout)?,
+            weight,
+            bias,
+            epsilon: self.epsilon,
+        };
+        for_rows(contiguous_mut(x, x_layout)?, width, &kernel);
+        Ok(())
+    }
+}
+
+/// Adds the residual, normalises to mean 0 and variance 1, scales and shifts.
+struct Normalize<'a> {
+    residual: &'a [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    epsilon: f32,
+}
+
+impl RowKernel for Normalize<'_> {
+    #[inline(always)]
+    fn apply(&self, row: usize, values: &mut [f32]) {
+        let residual = &self.residual[row * values.len()..][..values.len()];
+        for (value, residual) in values.iter_mut().zip(residual) {
+            *value += residual;
+        }
+        let count = values.len() as f32;
+        let mean = sum(values) / count;
+        let variance = sum_of_squares(values, mean) / count;
+        let scale = 1.0 / (variance + self.epsilon).sqrt();
+        for ((value, weight), bias) in values.iter_mut().zip(self.weight).zip(self.bias) {
+            *value = (*value - mean) * scale * weight + bias;
+        }
+    }
+}
+
+/// The sum of all values, in a fixed order.
+#[inline(always)]
+fn sum(values: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    for chunk in values.chunks(LANES) {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane += value;
+        }
+    }
+    lanes.into_iter().sum()
+}
+
+/// The sum of the squared distances from `center`, in a fixed order.
+#[inline(always)]
+fn sum_of_squares(values: &[f32], center: f32) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    for chunk in values.chunks(LANES) {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane += (value - center) * (value - center);
+        }
+    }
+    lanes.into_iter().sum()
+}
+
+/// `x = layer_norm(x + residual)` in place, all rows of `[tokens, features]`.
+///
+/// `affine` is `[2, features]`: the weights, then the biases.
+pub(in crate::ops) fn residual_layer_norm(
+    x: &Tensor,
+    residual: &Tensor,
+    affine: &Tensor,
+    epsilon: f32,
+) -> Result<()> {
+    x.inplace_op3(residual, affine, &ResidualLayerNorm { epsilon })
+}

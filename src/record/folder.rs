@@ -1,0 +1,179 @@
+//! A run's folder: whole files or none.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use tempfile::NamedTempFile;
+
+use super::wire::WireQuestion;
+use super::{CellOutput, QuestionResult};
+
+/// What can go wrong when results are written.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The folder could not be made or written to.
+    #[error("{path}: results cannot be written here; choose another folder with --out DIR")]
+    NotWritable {
+        /// The folder.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file could not be written; no file of the folder was changed.
+    #[error("{path}: writing failed; is the disk full? nothing in the folder was changed")]
+    Write {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A whole file could not be given its name.
+    #[error("{path}: the finished file could not be moved into place")]
+    Rename {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The folder of one cell's results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes the folder and tries that a file can be written in it, so that
+    /// an hour's run does not end with "permission denied".
+    ///
+    /// # Errors
+    ///
+    /// Fails where that is not so.
+    pub fn create(path: &Path) -> Result<Self, FolderError> {
+        let fault = |source| FolderError::NotWritable {
+            path: path.display().to_string(),
+            source,
+        };
+        std::fs::create_dir_all(path).map_err(fault)?;
+        NamedTempFile::new_in(path).map_err(fault)?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes `predictions.json`, `null_odds.json` (where "no answer" was
+    /// allowed), `questions.jsonl`, `report.md` and `run.json`.
+    ///
+    /// Everything is written under temporary names first and then renamed,
+    /// `run.json` last: where it is, all is.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the disk is full or not to be written to; then the folder is as it was.
+    pub fn write(&self, output: &CellOutput, report: &str) -> Result<(), FolderError> {
+        let mut files = vec![("predictions.json", pretty(&predictions(&output.questions)))];
+        if let Some(odds) = null_odds(&output.questions) {
+            files.push(("null_odds.json", pretty(&odds)));
+        }
+        files.push(("questions.jsonl", question_lines(&output.questions)));
+        files.push(("report.md", report.as_bytes().to_vec()));
+        files.push(("run.json", pretty(&output.record)));
+        let staged: Vec<_> = files
+            .into_iter()
+            .map(|(name, content)| self.stage(name, &content))
+            .collect::<Result<_, _>>()?;
+        for (path, file) in staged {
+            file.persist(&path).map_err(|fault| FolderError::Rename {
+                path: path.display().to_string(),
+                source: fault.error,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn stage(&self, name: &str, content: &[u8]) -> Result<(PathBuf, NamedTempFile), FolderError> {
+        let path = self.path.join(name);
+        let write = || {
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(".spanbench-");
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                // Temporary files are private by default; results are as readable as any other
+                // file, and the system takes the user's mask off.
+                builder.permissions(std::fs::Permissions::from_mode(0o666));
+            }
+            let mut file = builder.tempfile_in(&self.path)?;
+            file.write_all(content)?;
+            // A disk that is full may say so only now.
+            file.as_file().sync_all()?;
+            Ok(file)
+        };
+        match write() {
+            Ok(file) => Ok((path, file)),
+            Err(source) => Err(FolderError::Write {
+                path: path.display().to_string(),
+                source,
+            }),
+        }
+    }
+}
+
+/// `{id: text}` in the data set's order: the official format.
+fn predictions(questions: &[QuestionResult]) -> Map<String, Value> {
+    let entries = questions.iter();
+    entries
+        .map(|question| (question.id.clone(), question.answer.clone().into()))
+        .collect()
+}
+
+fn null_odds(questions: &[QuestionResult]) -> Option<Map<String, Value>> {
+    let entries = questions.iter();
+    entries
+        .map(|question| Some((question.id.clone(), shortest(question.null_odds?))))
+        .collect()
+}
+
+/// A JSON number with the fewest digits that give back the `f32`.
+fn shortest(value: f32) -> Value {
+    let shortest: f64 = value.to_string().parse().unwrap_or(f64::from(value));
+    shortest.into()
+}
+
+fn question_lines(questions: &[QuestionResult]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for question in questions {
+        let wire = WireQuestion {
+            id: question.id.clone(),
+            exact_match: question.score.exact_match,
+            f1: question.score.f1,
+            answer: question.answer.clone(),
+            score: question.span_score,
+            margin: question.margin,
+            null_odds: question.null_odds,
+            windows: question.windows,
+            latency_ms: question.latency_ms,
+        };
+        serde_json::to_writer(&mut lines, &wire)
+            .expect("OK because the type has text keys and writing to a Vec cannot fail");
+        lines.push(b'\n');
+    }
+    lines
+}
+
+fn pretty(value: &impl serde::Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .expect("OK because the types have text keys and writing to a Vec cannot fail");
+    text.push(b'\n');
+    text
+}

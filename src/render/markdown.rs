@@ -1,0 +1,239 @@
+//! The report that lies beside a record.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::{COLUMNS, figure};
+use crate::record::WireRecord;
+use crate::record::wire::WireLatencies;
+
+/// A Markdown page about one record: the table, then everything behind it.
+pub fn report(record: &WireRecord) -> String {
+    let mut page = String::new();
+    write_report(&mut page, record).expect("OK because writing to a String cannot fail");
+    page
+}
+
+fn write_report(page: &mut String, record: &WireRecord) -> std::fmt::Result {
+    writeln!(page, "# {}\n", escape(&record.cell))?;
+    let (headings, cells): (Vec<_>, Vec<_>) = COLUMNS
+        .iter()
+        .map(|(heading, cell)| (*heading, escape(&cell(record))))
+        .unzip();
+    writeln!(page, "| {} |", headings.join(" | "))?;
+    writeln!(page, "|{}", "---|".repeat(headings.len()))?;
+    writeln!(page, "| {} |\n", cells.join(" | "))?;
+    for warning in &record.warnings {
+        writeln!(page, "> **Warning:** {}\n", escape(warning))?;
+    }
+    section(page, "Accuracy", &accuracy(record))?;
+    section(page, "Speed", &speed(record))?;
+    latencies(page, record)?;
+    section(page, "Memory", &memory(record))?;
+    section(page, "Phases", &phases(record))?;
+    section(page, "What was run", &inputs(record))?;
+    section(page, "Where", &environment(record))
+}
+
+type Row = (String, String);
+
+fn row(name: &str, value: impl ToString) -> Row {
+    (name.to_owned(), value.to_string())
+}
+
+fn section(page: &mut String, title: &str, rows: &[Row]) -> std::fmt::Result {
+    writeln!(page, "## {title}\n\n| | |\n|---|---|")?;
+    for (name, value) in rows {
+        writeln!(page, "| {} | {} |", escape(name), escape(value))?;
+    }
+    writeln!(page)
+}
+
+fn accuracy(record: &WireRecord) -> Vec<Row> {
+    let accuracy = &record.accuracy;
+    let mut rows = vec![
+        row("protocol", &record.protocol.name),
+        row("exact match", format!("{:.4} %", accuracy.exact_match)),
+        row("F1", format!("{:.4} %", accuracy.f1)),
+        row("questions scored", accuracy.total),
+    ];
+    for (name, value) in &accuracy.more {
+        let text = match value.as_f64().filter(|_| !value.is_u64()) {
+            Some(number) => format!("{number:.4}"),
+            None => value.to_string(),
+        };
+        rows.push((name.clone(), text));
+    }
+    rows
+}
+
+fn speed(record: &WireRecord) -> Vec<Row> {
+    let speed = &record.throughput;
+    vec![
+        row("questions/s, end to end", figure(speed.questions_per_s)),
+        row("windows/s, forward pass", figure(speed.windows_per_s)),
+        row("tokens/s, forward pass", figure(speed.tokens_per_s)),
+        row("GFLOP/s", figure(speed.flops_per_s / 1e9)),
+        row("padding", format!("{:.1} %", 100.0 * speed.padding_waste)),
+    ]
+}
+
+fn latencies(page: &mut String, record: &WireRecord) -> std::fmt::Result {
+    writeln!(page, "## Latency in ms\n")?;
+    writeln!(page, "| | n | mean | p50 | p90 | p95 | p99 | p99.9 | max |")?;
+    writeln!(page, "|---|---|---|---|---|---|---|---|---|")?;
+    for (name, latencies) in [
+        ("question", &record.latency_ms),
+        ("batch", &record.batch_latency_ms),
+    ] {
+        let WireLatencies {
+            n,
+            mean,
+            p50,
+            p90,
+            p95,
+            p99,
+            p999,
+            max,
+        } = latencies;
+        let figures = [mean, p50, p90, p95, p99, p999, max].map(|value| figure(*value));
+        writeln!(page, "| {name} | {n} | {} |", figures.join(" | "))?;
+    }
+    writeln!(page)
+}
+
+fn memory(record: &WireRecord) -> Vec<Row> {
+    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+    let known = |bytes: Option<u64>| bytes.map_or("not known".to_owned(), megabytes);
+    let memory = &record.memory;
+    vec![
+        row("weights", megabytes(memory.weights_bytes)),
+        row("peak resident", known(memory.rss_peak_bytes)),
+        row("of it anonymous", known(memory.rss_anon_peak_bytes)),
+    ]
+}
+
+fn phases(record: &WireRecord) -> Vec<Row> {
+    let seconds = |value: &Value| format!("{:.3} s", value.as_f64().unwrap_or_default());
+    let phases = record.phases_s.iter();
+    let mut rows: Vec<Row> = phases
+        .map(|(name, value)| (name.clone(), seconds(value)))
+        .collect();
+    rows.push(row("all", format!("{:.3} s", record.wall_s)));
+    rows
+}
+
+fn inputs(record: &WireRecord) -> Vec<Row> {
+    let (model, dataset, protocol) = (&record.model, &record.dataset, &record.protocol);
+    let mut rows = vec![
+        row("started", &record.started),
+        row("model", &model.id),
+        row("revision", model.revision.as_deref().unwrap_or("none")),
+        row("architecture", &model.architecture),
+        row("parameters", model.parameters),
+        row("computed in", format!("{}, {} ops", model.dtype, model.ops)),
+    ];
+    for file in &model.files {
+        rows.push(row(
+            &file.name,
+            format!("{} bytes, sha256 {}", file.bytes, file.sha256),
+        ));
+    }
+    rows.extend([
+        row("data set", &dataset.id),
+        row("sha256", &dataset.sha256),
+        row("questions", dataset.questions),
+        row("unanswerable", dataset.unanswerable),
+        row("windows", dataset.windows),
+        row("tokens", dataset.tokens),
+        row("scenario", &protocol.scenario),
+        row("decoding", &protocol.decode),
+        row(
+            "window length, overlap",
+            format!("{}, {}", protocol.max_seq_len, protocol.doc_stride),
+        ),
+        row(
+            "n-best, answer length",
+            format!("{}, {}", protocol.n_best, protocol.max_answer_len),
+        ),
+        row("threads", protocol.threads),
+        row(
+            "batch",
+            format!(
+                "up to {} tokens, {}",
+                protocol.batch_tokens, protocol.window_order
+            ),
+        ),
+    ]);
+    rows
+}
+
+fn environment(record: &WireRecord) -> Vec<Row> {
+    let environment = &record.environment;
+    let unknown = || "not known".to_owned();
+    let gigabytes = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    vec![
+        row(
+            "processor",
+            environment.cpu_model.clone().unwrap_or_else(unknown),
+        ),
+        row("vector extensions", environment.cpu_features.join(" ")),
+        row("logical cores", environment.logical_cores),
+        row(
+            "memory",
+            environment
+                .memory_total_bytes
+                .map_or_else(unknown, gigabytes),
+        ),
+        row("system", &environment.os),
+        row("kernel", environment.kernel.clone().unwrap_or_else(unknown)),
+        row("spanbench", &environment.tool_version),
+        row(
+            "revision",
+            environment.tool_revision.clone().unwrap_or_else(unknown),
+        ),
+        row("compiler", &environment.compiler),
+        row(
+            "target",
+            format!("{}, cpu {}", environment.target, environment.target_cpu),
+        ),
+        row(
+            "build",
+            format!(
+                "{}, opt-level {}",
+                environment.profile, environment.opt_level
+            ),
+        ),
+        row(
+            "libraries",
+            environment.libraries.clone().unwrap_or_else(unknown),
+        ),
+    ]
+}
+
+/// Text that Markdown takes literally, on one line of a table.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' => escaped.extend(['\\', character]),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            control if control.is_control() => escaped.push(' '),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn names_cannot_break_out_of_the_table() {
+        assert_eq!(escape("a|b\n<i>"), "a\\|b &lt;i&gt;");
+    }
+}

@@ -1,0 +1,56 @@
+//! Records as text: pure functions, each from records to one format.
+
+pub mod markdown;
+pub mod table;
+
+use crate::record::WireRecord;
+
+/// The columns of a result table, each with its heading and the text of a record's figure.
+type Column = (&'static str, fn(&WireRecord) -> String);
+
+/// The figures of a result table: accuracy and speed of the same answers, and what they took.
+const COLUMNS: &[Column] = &[
+    ("model", |r| r.model.id.clone()),
+    ("data set", |r| r.dataset.id.clone()),
+    ("device", |r| format!("{} {}", r.device, r.model.dtype)),
+    ("questions", |r| r.dataset.questions.to_string()),
+    ("EM %", |r| format!("{:.2}", r.accuracy.exact_match)),
+    ("F1 %", |r| format!("{:.2}", r.accuracy.f1)),
+    ("questions/s", |r| figure(r.throughput.questions_per_s)),
+    ("windows/s", |r| figure(r.throughput.windows_per_s)),
+    ("p50 ms", |r| figure(r.latency_ms.p50)),
+    ("p99 ms", |r| figure(r.latency_ms.p99)),
+    ("peak MB", |r| {
+        let bytes = r.memory.rss_peak_bytes;
+        bytes.map_or("-".to_owned(), |bytes| figure(bytes as f64 / 1e6))
+    }),
+];
+
+/// A figure with three significant digits, or all of them before the point.
+fn figure(value: f64) -> String {
+    let decimals = match value.abs() {
+        size if size >= 99.95 => 0,
+        size if size >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::figure;
+
+    #[test]
+    fn figures_have_three_digits() {
+        for (value, text) in [
+            (0.0, "0.00"),
+            (1.234, "1.23"),
+            (9.999, "10.0"),
+            (45.67, "45.7"),
+            (99.96, "100"),
+            (1234.5, "1234"),
+        ] {
+            assert_eq!(figure(value), text);
+        }
+    }
+}

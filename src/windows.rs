@@ -1,0 +1,335 @@
+//! Questions and passages to token windows: run_qa's doc-stride windows, with offsets.
+
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use tokenizers::{Encoding, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+
+use crate::dataset::{Dataset, Question};
+use crate::score::python;
+
+/// What can go wrong between text and tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowError {
+    /// The tokeniser's file cannot be used.
+    #[error("{path}: not a tokenizer.json that this version reads; is the file whole?")]
+    BadTokenizer {
+        /// The file.
+        path: String,
+        /// What the parser said.
+        #[source]
+        source: tokenizers::Error,
+    },
+    /// The tokeniser and the weights do not belong together.
+    #[error(
+        "{path}: {fault}: the tokenizer is of another model than the weights (config.json: vocab_size {vocabulary})"
+    )]
+    WrongVocabulary {
+        /// The tokeniser's file.
+        path: String,
+        /// What does not fit.
+        fault: String,
+        /// The rows of the model's embedding table.
+        vocabulary: usize,
+    },
+    /// The settings contradict each other or the model.
+    #[error("{0}")]
+    BadSettings(String),
+    /// A question leaves no room for its passage.
+    #[error(
+        "{dataset}: at {place}: question \"{id}\" and the special tokens take {taken} of the window's {max_seq_len} tokens, which leaves {left} for the passage, and the windows' overlap alone is {doc_stride}; raise --max-seq-len, lower --doc-stride or shorten the question"
+    )]
+    QuestionTooLong {
+        /// The data set's file.
+        dataset: String,
+        /// Where the question stands.
+        place: String,
+        /// Its id.
+        id: String,
+        /// Tokens of the question and the special tokens.
+        taken: usize,
+        /// The window's length in tokens.
+        max_seq_len: usize,
+        /// What is left for the passage.
+        left: usize,
+        /// The overlap of two windows in tokens.
+        doc_stride: usize,
+    },
+    /// The tokeniser gave up on a text.
+    #[error("{dataset}: at {place}: the tokenizer failed on question \"{id}\" and its passage")]
+    Tokenize {
+        /// The data set's file.
+        dataset: String,
+        /// Where the question stands.
+        place: String,
+        /// Its id.
+        id: String,
+        /// What the tokeniser said.
+        #[source]
+        source: tokenizers::Error,
+    },
+}
+
+/// How passages are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSettings {
+    /// Tokens of a window at the most, question and special tokens included.
+    pub max_seq_len: usize,
+    /// Tokens that two neighbouring windows of a passage share (run_qa's meaning of the word).
+    pub doc_stride: usize,
+}
+
+impl Default for WindowSettings {
+    /// run_qa's defaults: 384 and 128.
+    fn default() -> Self {
+        Self {
+            max_seq_len: 384,
+            doc_stride: 128,
+        }
+    }
+}
+
+/// One question with one stretch of its passage, as the model reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Index of the question in the data set.
+    pub question: usize,
+    /// Token ids, special tokens included; no padding.
+    pub token_ids: Vec<u32>,
+    /// Segment ids, as long as `token_ids`.
+    pub token_types: Vec<u32>,
+    /// Position of the first passage token in `token_ids`.
+    pub passage_start: usize,
+    /// Where each passage token stands in the passage: first and past-the-end code point.
+    pub offsets: Vec<(u32, u32)>,
+}
+
+impl Window {
+    /// The number of tokens.
+    pub fn len(&self) -> usize {
+        self.token_ids.len()
+    }
+
+    /// Whether the window holds no token at all.
+    pub fn is_empty(&self) -> bool {
+        self.token_ids.is_empty()
+    }
+
+    /// The stretch of the passage that the token at `position` stands for;
+    /// nothing for tokens of the question and special tokens.
+    pub fn offset(&self, position: usize) -> Option<(u32, u32)> {
+        let token = position.checked_sub(self.passage_start)?;
+        self.offsets.get(token).copied()
+    }
+}
+
+/// The windows of a data set, and what cutting them took.
+#[derive(Debug, Clone, Default)]
+pub struct DatasetWindows {
+    /// All windows, those of a question one after another, questions in the data set's order.
+    pub windows: Vec<Window>,
+    /// Time that tokenising each question with its passage took, on one thread.
+    pub times: Vec<Duration>,
+}
+
+/// A tokeniser set up to cut windows.
+pub struct Windower {
+    settings: WindowSettings,
+    whole: Tokenizer,
+    cutting: Tokenizer,
+}
+
+impl Windower {
+    /// Reads a `tokenizer.json`; `origin` names it in messages.
+    ///
+    /// `vocabulary` is the number of rows of the model's embedding table,
+    /// which the tokeniser must fit: every id below it, and not so much
+    /// smaller that the rest cannot be padding.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the file cannot be read as a tokeniser, does not fit the
+    /// vocabulary, or `settings` leave no step between windows.
+    pub fn new(
+        origin: &str,
+        tokenizer_json: &[u8],
+        vocabulary: usize,
+        settings: WindowSettings,
+    ) -> Result<Self, WindowError> {
+        if settings.doc_stride >= settings.max_seq_len {
+            return Err(WindowError::BadSettings(format!(
+                "--doc-stride {} must be smaller than --max-seq-len {}: it is the overlap of two windows",
+                settings.doc_stride, settings.max_seq_len
+            )));
+        }
+        let bad = |source| WindowError::BadTokenizer {
+            path: origin.to_owned(),
+            source,
+        };
+        let mut whole = Tokenizer::from_bytes(tokenizer_json).map_err(bad)?;
+        // What the file says of padding and truncation is not what is wanted here.
+        whole.with_padding(None);
+        whole.with_truncation(None).map_err(bad)?;
+        check_vocabulary(origin, &whole, vocabulary)?;
+        let mut cutting = whole.clone();
+        cutting
+            .with_truncation(Some(TruncationParams {
+                direction: TruncationDirection::Right,
+                max_length: settings.max_seq_len,
+                strategy: TruncationStrategy::OnlySecond,
+                stride: settings.doc_stride,
+            }))
+            .map_err(bad)?;
+        Ok(Self {
+            settings,
+            whole,
+            cutting,
+        })
+    }
+
+    /// The windows of one question, in the passage's order.
+    ///
+    /// Equal to what the Python tokenisers return for the pair (question with
+    /// its leading white space removed, passage) with `truncation="only_second"`,
+    /// `stride` and `return_overflowing_tokens`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the question leaves the passage no room.
+    pub fn question_windows(
+        &self,
+        dataset: &Dataset,
+        index: usize,
+    ) -> Result<Vec<Window>, WindowError> {
+        let question = &dataset.questions[index];
+        let passage = dataset.passage(question);
+        let pair = (python::left_strip(&question.text), passage);
+        let failed = |source| WindowError::Tokenize {
+            dataset: dataset.origin.clone(),
+            place: question.place.to_string(),
+            id: question.id.clone(),
+            source,
+        };
+        let whole = self.whole.encode_char_offsets(pair, true).map_err(failed)?;
+        if whole.len() <= self.settings.max_seq_len {
+            return Ok(vec![window(index, &whole)]);
+        }
+        // The crate asserts that a step is left between windows, so that is checked first.
+        self.check_room(dataset, question, &whole)?;
+        let mut first = self
+            .cutting
+            .encode_char_offsets(pair, true)
+            .map_err(failed)?;
+        let rest = first.take_overflowing();
+        let all = std::iter::once(&first).chain(&rest);
+        Ok(all.map(|encoding| window(index, encoding)).collect())
+    }
+
+    /// The windows of all questions, question by question, cut in parallel on
+    /// the current rayon pool.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the first question (in the data set's order) that leaves its passage no room.
+    pub fn dataset_windows(&self, dataset: &Dataset) -> Result<DatasetWindows, WindowError> {
+        let questions = (0..dataset.questions.len()).into_par_iter();
+        let cut: Vec<_> = questions
+            .map(|index| {
+                let started = Instant::now();
+                let windows = self.question_windows(dataset, index);
+                (windows, started.elapsed())
+            })
+            .collect();
+        let mut all = DatasetWindows {
+            windows: Vec::with_capacity(cut.len()),
+            times: Vec::with_capacity(cut.len()),
+        };
+        for (windows, time) in cut {
+            all.windows.extend(windows?);
+            all.times.push(time);
+        }
+        Ok(all)
+    }
+
+    fn check_room(
+        &self,
+        dataset: &Dataset,
+        question: &Question,
+        whole: &Encoding,
+    ) -> Result<(), WindowError> {
+        let WindowSettings {
+            max_seq_len,
+            doc_stride,
+        } = self.settings;
+        let taken = whole.len() - passage_range(whole).len();
+        let left = max_seq_len.saturating_sub(taken);
+        if left > doc_stride {
+            return Ok(());
+        }
+        Err(WindowError::QuestionTooLong {
+            dataset: dataset.origin.clone(),
+            place: question.place.to_string(),
+            id: question.id.clone(),
+            taken,
+            max_seq_len,
+            left,
+            doc_stride,
+        })
+    }
+}
+
+/// The most rows an embedding table may have beyond the tokeniser's last id.
+///
+/// Tables are padded to round sizes for speed (ModernBERT by 88, DeBERTa-v3 by
+/// 99); BERT's cased vocabulary is 1,526 short of the uncased one.
+const VOCABULARY_PADDING: usize = 1024;
+
+fn check_vocabulary(
+    origin: &str,
+    tokenizer: &Tokenizer,
+    vocabulary: usize,
+) -> Result<(), WindowError> {
+    let last = tokenizer.get_vocab(true).into_values().max();
+    let needed = last.map_or(0, |last| last as usize + 1);
+    let fault = if needed > vocabulary {
+        format!("its highest token id is {}", needed - 1)
+    } else if vocabulary - needed > VOCABULARY_PADDING {
+        format!("it has {needed} tokens only")
+    } else {
+        return Ok(());
+    };
+    Err(WindowError::WrongVocabulary {
+        path: origin.to_owned(),
+        fault,
+        vocabulary,
+    })
+}
+
+/// Positions of the passage's tokens in an encoded pair.
+fn passage_range(encoding: &Encoding) -> std::ops::Range<usize> {
+    let sequences = encoding.get_sequence_ids();
+    let start = sequences.iter().position(|&sequence| sequence == Some(1));
+    let start = start.unwrap_or(sequences.len());
+    let length = sequences[start..]
+        .iter()
+        .take_while(|&&sequence| sequence == Some(1));
+    start..start + length.count()
+}
+
+fn window(question: usize, encoding: &Encoding) -> Window {
+    let passage = passage_range(encoding);
+    let offsets = &encoding.get_offsets()[passage.clone()];
+    let narrow = |at: usize| {
+        u32::try_from(at).expect("OK because a passage of 4 billion characters fits no memory here")
+    };
+    Window {
+        question,
+        token_ids: encoding.get_ids().to_vec(),
+        token_types: encoding.get_type_ids().to_vec(),
+        passage_start: passage.start,
+        offsets: offsets
+            .iter()
+            .map(|&(start, end)| (narrow(start), narrow(end)))
+            .collect(),
+    }
+}
