@@ -1,9 +1,10 @@
 //! Questions and passages to token windows: run_qa's doc-stride windows, with offsets.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use tokenizers::{Encoding, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::{Encoding, Tokenizer};
 
 use crate::dataset::{Dataset, Question};
 use crate::score::python;
@@ -135,8 +136,7 @@ pub struct DatasetWindows {
 /// A tokeniser set up to cut windows.
 pub struct Windower {
     settings: WindowSettings,
-    whole: Tokenizer,
-    cutting: Tokenizer,
+    tokenizer: Tokenizer,
 }
 
 impl Windower {
@@ -166,24 +166,15 @@ impl Windower {
             path: origin.to_owned(),
             source,
         };
-        let mut whole = Tokenizer::from_bytes(tokenizer_json).map_err(bad)?;
-        // What the file says of padding and truncation is not what is wanted here.
-        whole.with_padding(None);
-        whole.with_truncation(None).map_err(bad)?;
-        check_vocabulary(origin, &whole, vocabulary)?;
-        let mut cutting = whole.clone();
-        cutting
-            .with_truncation(Some(TruncationParams {
-                direction: TruncationDirection::Right,
-                max_length: settings.max_seq_len,
-                strategy: TruncationStrategy::OnlySecond,
-                stride: settings.doc_stride,
-            }))
-            .map_err(bad)?;
+        let mut tokenizer = Tokenizer::from_bytes(tokenizer_json).map_err(bad)?;
+        // Padding is for other batches than these. Truncation is done here: tokenizers 0.23.2
+        // stops tokenising at the limit and so loses a long passage's later windows.
+        tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(bad)?;
+        check_vocabulary(origin, &tokenizer, vocabulary)?;
         Ok(Self {
             settings,
-            whole,
-            cutting,
+            tokenizer,
         })
     }
 
@@ -210,19 +201,24 @@ impl Windower {
             id: question.id.clone(),
             source,
         };
-        let whole = self.whole.encode_char_offsets(pair, true).map_err(failed)?;
-        if whole.len() <= self.settings.max_seq_len {
-            return Ok(vec![window(index, &whole)]);
-        }
-        // The crate asserts that a step is left between windows, so that is checked first.
-        self.check_room(dataset, question, &whole)?;
-        let mut first = self
-            .cutting
+        let whole = self
+            .tokenizer
             .encode_char_offsets(pair, true)
             .map_err(failed)?;
-        let rest = first.take_overflowing();
-        let all = std::iter::once(&first).chain(&rest);
-        Ok(all.map(|encoding| window(index, encoding)).collect())
+        if whole.len() <= self.settings.max_seq_len {
+            let passage = passage_range(&whole);
+            return Ok(vec![window(index, &whole, &passage, passage.clone())]);
+        }
+        self.check_room(dataset, question, &whole)?;
+        let passage = passage_range(&whole);
+        let room = self.settings.max_seq_len - (whole.len() - passage.len());
+        let parts = cut(passage.len(), room, self.settings.doc_stride);
+        Ok(parts
+            .map(|part| {
+                let part = passage.start + part.start..passage.start + part.end;
+                window(index, &whole, &passage, part)
+            })
+            .collect())
     }
 
     /// The windows of all questions, question by question, cut in parallel on
@@ -306,7 +302,7 @@ fn check_vocabulary(
 }
 
 /// Positions of the passage's tokens in an encoded pair.
-fn passage_range(encoding: &Encoding) -> std::ops::Range<usize> {
+fn passage_range(encoding: &Encoding) -> Range<usize> {
     let sequences = encoding.get_sequence_ids();
     let start = sequences.iter().position(|&sequence| sequence == Some(1));
     let start = start.unwrap_or(sequences.len());
@@ -316,20 +312,55 @@ fn passage_range(encoding: &Encoding) -> std::ops::Range<usize> {
     start..start + length.count()
 }
 
-fn window(question: usize, encoding: &Encoding) -> Window {
-    let passage = passage_range(encoding);
-    let offsets = &encoding.get_offsets()[passage.clone()];
+/// Cuts `tokens` tokens into runs of at most `room`, neighbours sharing `overlap` of them.
+///
+/// The runs are those of the Python tokenisers: each begins `room - overlap`
+/// after the one before, and the first to reach the end is the last.
+fn cut(tokens: usize, room: usize, overlap: usize) -> impl Iterator<Item = Range<usize>> {
+    let step = room - overlap;
+    let count = 1 + tokens.saturating_sub(room).div_ceil(step);
+    (0..count).map(move |part| {
+        let start = part * step;
+        start..(start + room).min(tokens)
+    })
+}
+
+/// The window that shows `part` of the passage's tokens: all that stands before
+/// and after them in the encoded pair stays.
+fn window(question: usize, whole: &Encoding, passage: &Range<usize>, part: Range<usize>) -> Window {
     let narrow = |at: usize| {
         u32::try_from(at).expect("OK because a passage of 4 billion characters fits no memory here")
     };
+    let keep = |all: &[u32]| {
+        let parts = [
+            &all[..passage.start],
+            &all[part.clone()],
+            &all[passage.end..],
+        ];
+        parts.concat()
+    };
+    let offsets = whole.get_offsets()[part.clone()].iter();
     Window {
         question,
-        token_ids: encoding.get_ids().to_vec(),
-        token_types: encoding.get_type_ids().to_vec(),
+        token_ids: keep(whole.get_ids()),
+        token_types: keep(whole.get_type_ids()),
         passage_start: passage.start,
         offsets: offsets
-            .iter()
             .map(|&(start, end)| (narrow(start), narrow(end)))
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_overlap_and_reach_the_end_once() {
+        let runs = |tokens, room, overlap| cut(tokens, room, overlap).collect::<Vec<_>>();
+        assert_eq!(runs(10, 6, 2), [0..6, 4..10]);
+        assert_eq!(runs(11, 6, 2), [0..6, 4..10, 8..11]);
+        assert_eq!(runs(7, 6, 5), [0..6, 1..7]);
+        assert_eq!(runs(6, 6, 2), [0..6; 1]);
     }
 }

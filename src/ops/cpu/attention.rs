@@ -7,12 +7,15 @@ use rayon::prelude::*;
 
 use super::contiguous;
 use super::math::exp;
-use super::simd::{Kernel, dispatch};
+use super::simd::{Kernel, Simd, dispatch};
 
 /// Query rows computed together: each key or value that is loaded serves all of them.
-const ROWS: usize = 4;
+const ROWS: usize = 6;
 
-/// Columns computed together: with [`ROWS`] rows, as many sums as fit the vector registers.
+/// Vectors of columns computed together: with [`ROWS`] rows, as many sums as fit AVX2's 16 registers.
+const VECTORS: usize = 2;
+
+/// What columns are padded to: [`VECTORS`] of the widest vectors there are.
 const COLUMNS: usize = 32;
 
 /// Partial sums of a row kept side by side, so that they are added in a fixed order.
@@ -137,13 +140,13 @@ struct AttendHead<'a, 'b> {
 
 impl Kernel for AttendHead<'_, '_> {
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        attend::<FUSED>(&self.view, self.task, self.scratch);
+    fn run<S: Simd>(self, simd: S) {
+        attend(simd, &self.view, self.task, self.scratch);
     }
 }
 
 #[inline(always)]
-fn attend<const FUSED: bool>(view: &HeadView<'_>, task: &mut Task<'_>, scratch: &mut Scratch) {
+fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &mut Scratch) {
     let length = task.sequence.len();
     let padded_length = length.next_multiple_of(COLUMNS);
     let padded_size = view.head_size.next_multiple_of(COLUMNS);
@@ -168,13 +171,29 @@ fn attend<const FUSED: bool>(view: &HeadView<'_>, task: &mut Task<'_>, scratch: 
                 *query = source * scale;
             }
         }
-        multiply::<FUSED>(queries, view.head_size, keys, padded_length, scores);
+        multiply(
+            simd,
+            queries,
+            view.head_size,
+            view.head_size,
+            keys,
+            padded_length,
+            scores,
+        );
         let mut reciprocals = [0.0; ROWS];
         for (scores, reciprocal) in scores.chunks_exact_mut(padded_length).zip(&mut reciprocals) {
             *reciprocal = 1.0 / exponentiate(&mut scores[..length]);
             scores[length..].fill(0.0);
         }
-        multiply_strided::<FUSED>(scores, padded_length, length, values, padded_size, sums);
+        multiply(
+            simd,
+            scores,
+            padded_length,
+            length,
+            values,
+            padded_size,
+            sums,
+        );
         let output = &mut task.output[block * ROWS * view.hidden..];
         for row in 0..rows {
             let start = row * view.hidden + view.head * view.head_size;
@@ -204,21 +223,12 @@ fn pack(view: &HeadView<'_>, sequence: &Range<usize>, scratch: &mut Scratch) {
     }
 }
 
-/// `result[ROWS, columns] = left[ROWS, depth] · right[depth, columns]`; `columns` is a multiple of [`COLUMNS`].
+/// `result[ROWS, columns] = left[ROWS, depth] · right[depth, columns]`.
+///
+/// Rows of `left` lie `stride` apart; `columns` is a multiple of [`COLUMNS`].
 #[inline(always)]
-fn multiply<const FUSED: bool>(
-    left: &[f32],
-    depth: usize,
-    right: &[f32],
-    columns: usize,
-    result: &mut [f32],
-) {
-    multiply_strided::<FUSED>(left, depth, depth, right, columns, result);
-}
-
-/// As [`multiply`], with rows of `left` that lie `stride` apart.
-#[inline(always)]
-fn multiply_strided<const FUSED: bool>(
+fn multiply<S: Simd>(
+    simd: S,
     left: &[f32],
     stride: usize,
     depth: usize,
@@ -227,26 +237,24 @@ fn multiply_strided<const FUSED: bool>(
     result: &mut [f32],
 ) {
     let left: [&[f32]; ROWS] = std::array::from_fn(|row| &left[row * stride..][..depth]);
-    for column in (0..columns).step_by(COLUMNS) {
-        let mut sums = [[0.0_f32; COLUMNS]; ROWS];
-        for at in 0..depth {
-            let right = &right[at * columns + column..];
-            let (right, _) = right
-                .split_first_chunk::<COLUMNS>()
-                .unwrap_or((&[0.0; COLUMNS], &[]));
+    let (right, _) = S::as_simd_f32s(right);
+    let (result, _) = S::as_mut_simd_f32s(result);
+    // From here on columns are counted in vectors.
+    let columns = columns / S::F32_LANES;
+    for column in (0..columns).step_by(VECTORS) {
+        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+        for (at, right) in right.chunks_exact(columns).take(depth).enumerate() {
+            let right: [S::f32s; VECTORS] = std::array::from_fn(|vector| right[column + vector]);
             for row in 0..ROWS {
-                let factor = left[row][at];
-                for lane in 0..COLUMNS {
-                    sums[row][lane] = if FUSED {
-                        factor.mul_add(right[lane], sums[row][lane])
-                    } else {
-                        factor * right[lane] + sums[row][lane]
-                    };
+                let factor = simd.splat_f32s(left[row][at]);
+                for vector in 0..VECTORS {
+                    sums[row][vector] =
+                        simd.mul_add_e_f32s(factor, right[vector], sums[row][vector]);
                 }
             }
         }
         for (row, sums) in sums.iter().enumerate() {
-            result[row * columns + column..][..COLUMNS].copy_from_slice(sums);
+            result[row * columns + column..][..VECTORS].copy_from_slice(sums);
         }
     }
 }

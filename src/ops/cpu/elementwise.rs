@@ -1,10 +1,12 @@
 //! Bias, activation, residual and layer normalisation, each in one pass over the rows.
 
+use std::marker::PhantomData;
+
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor};
 use rayon::prelude::*;
 
 use super::math::{erf, exp, tanh};
-use super::simd::{Kernel, dispatch};
+use super::simd::{Kernel, Simd, dispatch};
 use super::{contiguous, contiguous_mut};
 use crate::ops::Activation;
 
@@ -30,7 +32,7 @@ struct Rows<'a, K> {
 
 impl<K: RowKernel> Kernel for Rows<'_, K> {
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
+    fn run<S: Simd>(self, _: S) {
         for (row, values) in self.values.chunks_exact_mut(self.width).enumerate() {
             self.kernel.apply(self.first + row, values);
         }
@@ -102,7 +104,7 @@ impl Elementwise for Silu {
 
 struct AddThen<'a, E> {
     bias: &'a [f32],
-    function: E,
+    function: PhantomData<E>,
 }
 
 impl<E: Elementwise> RowKernel for AddThen<'_, E> {
@@ -131,18 +133,22 @@ impl InplaceOp2 for AddBias {
         let bias = contiguous(bias, bias_layout)?;
         let x = contiguous_mut(x, x_layout)?;
         match self.0 {
-            None => add_then(x, bias, Identity),
-            Some(Activation::Gelu) => add_then(x, bias, Gelu),
-            Some(Activation::GeluTanh) => add_then(x, bias, GeluTanh),
-            Some(Activation::Relu) => add_then(x, bias, Relu),
-            Some(Activation::Silu) => add_then(x, bias, Silu),
+            None => add_then::<Identity>(x, bias),
+            Some(Activation::Gelu) => add_then::<Gelu>(x, bias),
+            Some(Activation::GeluTanh) => add_then::<GeluTanh>(x, bias),
+            Some(Activation::Relu) => add_then::<Relu>(x, bias),
+            Some(Activation::Silu) => add_then::<Silu>(x, bias),
         }
         Ok(())
     }
 }
 
-fn add_then(x: &mut [f32], bias: &[f32], function: impl Elementwise) {
-    for_rows(x, bias.len(), &AddThen { bias, function });
+fn add_then<E: Elementwise>(x: &mut [f32], bias: &[f32]) {
+    let kernel = AddThen::<E> {
+        bias,
+        function: PhantomData,
+    };
+    for_rows(x, bias.len(), &kernel);
 }
 
 /// Adds `bias` (`[features]`) to each row of `x` (`[tokens, features]`) in place, then applies the activation.

@@ -1,22 +1,20 @@
-//! Plain loops, compiled for each instruction set and chosen at run time.
+//! Safe vector code, compiled for each instruction set and chosen at run time.
 
-/// A computation whose loops the compiler should vectorise.
+pub(super) use pulp::Simd;
+
+/// A computation on vectors.
 ///
 /// [`Kernel::run`] and everything it calls must be `#[inline(always)]`, and
 /// hot loops must call no closures: only what is inlined into the dispatched
 /// function is compiled for its instruction set.
 pub(super) trait Kernel {
-    /// Computes. `FUSED` tells whether the processor has fused multiply-add;
-    /// where it has not, that operation is a slow library call.
-    fn run<const FUSED: bool>(self);
+    /// Computes, with the vectors of `S`.
+    fn run<S: Simd>(self, simd: S);
 }
 
 /// Runs a kernel with the best instruction set this processor has.
 pub(super) fn dispatch(kernel: impl Kernel) {
-    match pulp::Arch::new() {
-        pulp::Arch::Scalar => kernel.run::<false>(),
-        arch => arch.dispatch(Dispatched(kernel)),
-    }
+    pulp::Arch::new().dispatch(Dispatched(kernel));
 }
 
 struct Dispatched<K>(K);
@@ -25,7 +23,7 @@ impl<K: Kernel> pulp::WithSimd for Dispatched<K> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
-        self.0.run::<true>();
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.0.run(simd);
     }
 }
