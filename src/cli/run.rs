@@ -60,7 +60,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "N", value_parser = positive)]
     threads: Option<usize>,
     /// Tokens of a batch at the most
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 2048, value_parser = positive)]
     batch_tokens: usize,
     /// The order in which windows are computed; it changes no answer
     #[arg(long, default_value = "as-given", value_parser = PossibleValuesParser::new(["as-given", "by-length", "shuffled"]))]
@@ -94,6 +94,7 @@ fn positive(text: &str) -> Result<usize, String> {
 /// Runs every cell, writes its folder, and prints the table.
 pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
     let cells = cells(arguments);
+    limit_library_threads(cells[0].settings.threads);
     let folders = folders(arguments.out.as_deref(), &cells)?;
     let bars = Bars::new();
     let mut records = Vec::with_capacity(cells.len());
@@ -175,6 +176,16 @@ fn settings(arguments: &RunArguments) -> CellSettings {
 /// Every processor that the system, its control groups and affinity leave to this process.
 fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Tells candle how many threads it may start: it reads these variables, and
+/// has a pool of its own besides rayon's for the portable operations.
+fn limit_library_threads(threads: usize) {
+    for variable in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"] {
+        // SAFETY: this is the program's first act after reading its arguments; no other thread
+        // exists yet that could read the environment meanwhile.
+        unsafe { std::env::set_var(variable, threads.to_string()) };
+    }
 }
 
 /// The last part of a path or repository name, as a folder can be called everywhere.

@@ -44,17 +44,12 @@ struct WireAnswer {
 /// See [`DatasetError`]; each names the file and the place.
 pub fn parse(origin: &str, text: &str) -> Result<Dataset, DatasetError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let wire: WireDataset = serde_path_to_error::deserialize(&mut reader).map_err(|fault| {
-        let place = match fault.path().to_string().as_str() {
-            "." => "the top level".to_owned(),
-            path => path.to_owned(),
-        };
-        DatasetError::Malformed {
+    let wire: WireDataset =
+        serde_path_to_error::deserialize(&mut reader).map_err(|fault| DatasetError::Malformed {
             path: origin.to_owned(),
-            place,
+            place: json_place(fault.path()),
             source: fault.into_inner(),
-        }
-    })?;
+        })?;
     reader.end().map_err(|source| DatasetError::Malformed {
         path: origin.to_owned(),
         place: "the end of the document".to_owned(),
@@ -82,6 +77,17 @@ pub fn parse(origin: &str, text: &str) -> Result<Dataset, DatasetError> {
         return Err(builder.unusable("data".to_owned(), fault.to_owned()));
     }
     Ok(builder.dataset)
+}
+
+/// A JSON path for messages; `?` in it stands for a place the parser has no name for.
+pub(crate) fn json_place(path: &serde_path_to_error::Path) -> String {
+    let path = path.to_string();
+    let path = path.trim_end_matches('?').trim_end_matches('.');
+    if path.is_empty() {
+        "the top level".to_owned()
+    } else {
+        path.to_owned()
+    }
 }
 
 struct Builder {
@@ -167,10 +173,12 @@ impl Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     fn one_question(context: &str, id: &str, question: &str, answers: &str) -> String {
+        let [context, id, question] = [context, id, question].map(Value::from);
         format!(
-            r#"{{"data":[{{"paragraphs":[{{"context":{context:?},"qas":[{{"id":{id:?},"question":{question:?},"answers":{answers}}}]}}]}}]}}"#
+            r#"{{"data":[{{"paragraphs":[{{"context":{context},"qas":[{{"id":{id},"question":{question},"answers":{answers}}}]}}]}}]}}"#
         )
     }
 
@@ -216,7 +224,7 @@ mod tests {
         let wrong_type = one_question("a b", "1", "What?", r#"{"text":["b"]}"#);
         for (text, parts) in [
             ("{", ["d.json: at the top level", "line 1 column 1"]),
-            ("[1]", ["d.json: at the top level", "line 1"]),
+            ("[1]", ["d.json: at [0]", "line 1"]),
             (
                 r#"{"data":[{}]}"#,
                 ["d.json: at data[0]", "missing field `paragraphs`"],

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{ARCHITECTURES, ModelError};
+use crate::dataset::squad::json_place;
 use crate::ops::Activation;
 
 /// A configuration, by architecture.
@@ -152,10 +153,7 @@ fn read<T: for<'de> Deserialize<'de>>(path: &str, json: &[u8]) -> Result<T, Mode
     let mut reader = serde_json::Deserializer::from_slice(json);
     serde_path_to_error::deserialize(&mut reader).map_err(|fault| ModelError::MalformedConfig {
         path: path.to_owned(),
-        place: match fault.path().to_string().as_str() {
-            "." => "the top level".to_owned(),
-            place => place.to_owned(),
-        },
+        place: json_place(fault.path()),
         source: fault.into_inner(),
     })
 }

@@ -32,7 +32,7 @@ fn exp_large(x: f32, bounded: f32) -> f32 {
     if x > 88.7 { f32::INFINITY } else { bounded }
 }
 
-/// The error function, within 4e-7.
+/// The error function, within 5e-7.
 ///
 /// An odd rational function of `x` clamped to ±4, beyond which it is ±1 in `f32`
 /// (the form Eigen uses, fitted for the same range).
@@ -108,10 +108,10 @@ mod tests {
     fn erf_is_close() {
         for x in sweep(-4.0, 4.0) {
             let error = (f64::from(erf(x)) - exact_erf(f64::from(x))).abs();
-            assert!(error < 4e-7, "erf({x}) is off by {error}");
+            assert!(error < 5e-7, "erf({x}) is off by {error}");
         }
-        assert!((erf(50.0) - 1.0).abs() < 4e-7);
-        assert!((erf(f32::NEG_INFINITY) + 1.0).abs() < 4e-7);
+        assert!((erf(50.0) - 1.0).abs() < 5e-7);
+        assert!((erf(f32::NEG_INFINITY) + 1.0).abs() < 5e-7);
         assert!(erf(f32::NAN).is_nan());
     }
 

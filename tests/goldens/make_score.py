@@ -1,0 +1,66 @@
+"""Awkward predictions for the bundled data, with what the official scorers say of them.
+
+usage: make_score.py PATH/TO/evaluate          writes score/
+"""
+import json
+import pathlib
+import random
+import sys
+
+import official
+
+HERE = pathlib.Path(__file__).parent
+articles = json.load(open(HERE.parent.parent / "benchmarks/data/mixed-bag.json", encoding="utf-8"))["data"]
+v1, v2 = official.load(sys.argv[1], "squad"), official.load(sys.argv[1], "squad_v2")
+rng = random.Random(7)
+SPICE = ["the ", " a", "An ", ".", "!?", "\u00a0", "\u001c", "\u3000", "²", "\u0301", " THE end", "ß", "İ", "Σ", "—", "‘the’", "_the_", "a²", "٣", "Ⅷ", "🍕", "x\u200by"]
+
+
+def spoil(text, context):
+    """A gold answer with something done to it, or a random piece of the passage."""
+    for _ in range(rng.randint(0, 3)):
+        at = rng.randint(0, len(text))
+        text = rng.choice([
+            lambda: text[:at] + rng.choice(SPICE) + text[at:],
+            lambda: text[at:], lambda: text[:at], text.upper, text.swapcase, lambda: text + " " + text,
+            lambda: (lambda s: context[s : s + rng.randint(0, 60)])(rng.randrange(len(context))),
+        ])()
+    return text
+
+
+def questions(with_unanswerable):
+    for article in articles:
+        for paragraph in article["paragraphs"]:
+            for qa in paragraph["qas"]:
+                if qa["answers"] or with_unanswerable:
+                    yield paragraph["context"], qa
+
+
+def write(name, value):
+    with open(HERE / "score" / f"{name}.json", "w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=True, indent=0)
+        file.write("\n")
+
+
+# v1.1: the answerable half of the data set; one in twenty is missing, which counts as wrong.
+only = [{"paragraphs": [{"context": p["context"], "qas": [q for q in p["qas"] if q["answers"]]} for p in a["paragraphs"]]} for a in articles]
+predictions = {q["id"]: spoil(rng.choice(q["answers"])["text"], c) for c, q in questions(False) if rng.random() > 0.05}
+write("v1.predictions", predictions)
+write("v1.expected", v1.compute_score(only, predictions))
+
+# v2.0: every question has a prediction; probabilities have ties.
+predictions = {q["id"]: "" if rng.random() < 0.3 else spoil(rng.choice(q["answers"])["text"] if q["answers"] else c[:20], c) for c, q in questions(True)}
+probabilities = {k: round(rng.random(), 1) for k in rng.sample(list(predictions), len(predictions))}
+write("v2.predictions", predictions)
+write("v2.na_prob", probabilities)
+write("v2.expected", {
+    "plain": official.v2(v2, articles, predictions),
+    "na_prob": official.v2(v2, articles, predictions, probabilities),
+    "na_prob_0.5": official.v2(v2, articles, predictions, probabilities, 0.5),
+})
+
+# normalize_answer on random text. Letters whose case mapping changed with recent Unicode versions are left out.
+alphabet = "aAtThHeEnN   .,'’-_\t\n\u001c\u001f\u0085\u00a0\u2028\u3000é²½Ⅷ漢ー٣\u0301\u093eⒶßİΣς🍕\u200b\u200d"
+texts = ["".join(rng.choice(alphabet) for _ in range(rng.randint(0, 24))) for _ in range(400)]
+write("normalize", [[t, v2.normalize_answer(t)] for t in texts])
+assert all(v1.normalize_answer(t) == v2.normalize_answer(t) for t in texts)

@@ -1,0 +1,238 @@
+//! The whole line without weights: questions to windows, a stub model, answers, score.
+
+mod support {
+    pub mod stub;
+}
+
+use spanbench::bundled;
+use spanbench::cell::answer::{AnswerError, AnswerSettings, Answers, Silent, WindowOrder, answer};
+use spanbench::dataset::Dataset;
+use spanbench::decode::DecodeSettings;
+use spanbench::measure::phases::PhaseClock;
+use spanbench::models::SpanModel;
+use spanbench::score::{self, Predictions, Protocol};
+use spanbench::windows::{WindowError, WindowSettings, Windower};
+use support::stub::Stub;
+
+const SETTINGS: AnswerSettings = AnswerSettings {
+    windows: WindowSettings {
+        max_seq_len: 32,
+        doc_stride: 8,
+    },
+    decode: DecodeSettings {
+        n_best: 20,
+        max_answer_len: 30,
+        null_allowed: true,
+        null_threshold: 0.0,
+    },
+    batch_tokens: 100,
+    order: WindowOrder::AsGiven,
+    seed: 0,
+};
+
+/// Twelve words of filler, the word to find, twelve more.
+const DATA: &str = r#"{"version": "v2.0", "data": [{"title": "t", "paragraphs": [
+  {"context": "Long ago people walked slowly over hills and fields of grass until the purple élan “vital” appeared; they were glad and sang songs of joy through nights of rain.",
+   "qas": [
+    {"id": "q1", "question": "  Which colour?", "answers": [{"text": "purple", "answer_start": 70}]},
+    {"id": "q2", "question": "Which number?", "answers": []}]}]}]}"#;
+
+fn dataset() -> Dataset {
+    Dataset::from_bytes("line", "line.json", DATA.as_bytes()).unwrap()
+}
+
+fn windower(settings: WindowSettings) -> Windower {
+    let files = bundled::model();
+    Windower::new("tokenizer.json", &files.tokenizer.bytes, 30_522, settings).unwrap()
+}
+
+fn run(model: &dyn SpanModel, settings: &AnswerSettings) -> Result<Answers, AnswerError> {
+    let windower = windower(settings.windows);
+    let mut clock = PhaseClock::start();
+    answer(model, &windower, &dataset(), settings, &mut clock, &Silent)
+}
+
+/// Raises the logits of the token "purple" (id 6379 in the bundled vocabulary).
+fn finds_purple(id: u32, position: usize, _length: usize) -> (f32, f32) {
+    let logit = if id == 6379 {
+        5.0
+    } else {
+        -(position as f32) * 1e-3
+    };
+    (logit, logit)
+}
+
+#[test]
+fn a_stub_model_runs_the_whole_line() {
+    let answers = run(&Stub::new(finds_purple), &SETTINGS).unwrap();
+    let dataset = dataset();
+    // Both questions are of the same passage, so the stub finds the same word in it.
+    let texts: Vec<_> = answers.answers.iter().map(|a| a.text.as_str()).collect();
+    assert_eq!(texts, ["purple", "purple"]);
+    assert!(
+        answers.windows_of.iter().all(|&count| count >= 2),
+        "the passage fits no window of 32"
+    );
+    assert_eq!(answers.windows, answers.windows_of.iter().sum::<usize>());
+    assert_eq!(answers.flops, answers.tokens as u64);
+    assert_eq!(answers.latencies.len(), 2);
+
+    let predicted = dataset.questions.iter().zip(&answers.answers);
+    let predicted = predicted.map(|(q, a)| (q.id.clone(), a.text.clone()));
+    let predictions = Predictions::new("test", predicted);
+    let scored = score::score(&dataset, &predictions, Protocol::SquadV2, None).unwrap();
+    // "purple" is right for the first and wrong for the second.
+    assert!((scored.accuracy.exact_match() - 50.0).abs() < 1e-12);
+    assert!((scored.accuracy.f1() - 50.0).abs() < 1e-12);
+}
+
+#[test]
+fn an_eager_null_logit_means_no_answer() {
+    let stub = Stub::new(|_, position, _| {
+        if position == 0 {
+            (3.0, 3.0)
+        } else {
+            (0.0, 0.0)
+        }
+    });
+    let answers = run(&stub, &SETTINGS).unwrap();
+    assert!(answers.answers.iter().all(|answer| answer.text.is_empty()));
+    assert!(
+        answers
+            .answers
+            .iter()
+            .all(|answer| answer.null_odds == Some(6.0))
+    );
+    let mut settings = SETTINGS;
+    settings.decode.null_allowed = false;
+    let answers = run(&stub, &settings).unwrap();
+    assert!(
+        answers
+            .answers
+            .iter()
+            .all(|a| !a.text.is_empty() && a.null_odds.is_none())
+    );
+}
+
+#[test]
+fn order_and_batches_change_no_answer() {
+    // Logits that depend on all there is, so that a mix-up of windows would show.
+    let stub = Stub::new(|id, position, length| {
+        let mixed = (u64::from(id) * 31 + position as u64 * 17 + length as u64 * 7) % 1009;
+        (mixed as f32, (mixed * 13 % 997) as f32)
+    });
+    let expected = run(&stub, &SETTINGS).unwrap();
+    for order in [
+        WindowOrder::AsGiven,
+        WindowOrder::ByLength,
+        WindowOrder::Shuffled,
+    ] {
+        for batch_tokens in [1, 33, 1000] {
+            for seed in [1, 2] {
+                let settings = AnswerSettings {
+                    order,
+                    batch_tokens,
+                    seed,
+                    ..SETTINGS
+                };
+                let answers = run(&stub, &settings).unwrap();
+                assert_eq!(
+                    answers.answers, expected.answers,
+                    "{order:?} {batch_tokens} {seed}"
+                );
+                assert_eq!(answers.windows_of, expected.windows_of);
+            }
+        }
+    }
+}
+
+#[test]
+fn logits_that_are_no_numbers_are_an_error() {
+    let stub = Stub::new(|_, position, _| (if position == 3 { f32::NAN } else { 0.0 }, 0.0));
+    let error = run(&stub, &SETTINGS).unwrap_err();
+    assert!(matches!(error, AnswerError::NotFinite { .. }));
+    assert!(error.to_string().contains("question \"q1\""), "{error}");
+}
+
+#[test]
+fn a_question_longer_than_its_window_is_refused_by_name() {
+    let settings = AnswerSettings {
+        windows: WindowSettings {
+            max_seq_len: 14,
+            doc_stride: 8,
+        },
+        ..SETTINGS
+    };
+    let error = run(&Stub::new(finds_purple), &settings).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            AnswerError::Windows(WindowError::QuestionTooLong { .. })
+        ),
+        "{error}"
+    );
+    let text = error.to_string();
+    for part in [
+        "line.json",
+        "data[0].paragraphs[0].qas[0]",
+        "\"q1\"",
+        "--max-seq-len",
+    ] {
+        assert!(text.contains(part), "{text:?} lacks {part:?}");
+    }
+}
+
+#[test]
+fn windows_cover_the_passage_and_their_offsets_give_its_text() {
+    let windower = windower(SETTINGS.windows);
+    let dataset = dataset();
+    let windows = windower.question_windows(&dataset, 0).unwrap();
+    let passage: Vec<char> = dataset.passages[0].chars().collect();
+    let mut covered = vec![false; passage.len()];
+    for window in &windows {
+        assert!(window.len() <= 32 && window.token_types.len() == window.len());
+        assert_eq!(window.offset(window.passage_start - 1), None);
+        assert_eq!(
+            window.offset(window.len() - 1),
+            None,
+            "the last token is [SEP]"
+        );
+        for &(start, end) in &window.offsets {
+            covered[start as usize..end as usize].fill(true);
+        }
+    }
+    for (character, covered) in passage.iter().zip(covered) {
+        assert!(
+            covered || character.is_whitespace(),
+            "{character:?} is in no window"
+        );
+    }
+    // Neighbours share exactly the stride.
+    for pair in windows.windows(2) {
+        let shared = pair[0]
+            .offsets
+            .iter()
+            .filter(|offset| pair[1].offsets.contains(offset));
+        assert_eq!(shared.count(), 8);
+    }
+}
+
+#[test]
+fn a_tokenizer_of_another_vocabulary_is_refused() {
+    let files = bundled::model();
+    for (vocabulary, says) in [
+        (1000, "highest token id is 30521"),
+        (60_000, "30522 tokens only"),
+    ] {
+        let made = Windower::new(
+            "t.json",
+            &files.tokenizer.bytes,
+            vocabulary,
+            SETTINGS.windows,
+        );
+        let Err(error) = made else {
+            panic!("{vocabulary} should not fit")
+        };
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}

@@ -1,0 +1,267 @@
+//! The operations' forms against scalar twins in f64, on ragged random shapes.
+
+use candle_core::{DType, Device, Tensor};
+use spanbench::ops::{Activation, Form, LayerNorm, Linear, attention};
+
+/// Numbers that look random and are the same every time, roughly between -2 and 2.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let unit = (self.0 >> 40) as f32 / (1_u64 << 24) as f32;
+        (unit - 0.5) * 4.0
+    }
+
+    fn matrix(&mut self, rows: usize, columns: usize) -> Vec<Vec<f64>> {
+        let row = |noise: &mut Self| (0..columns).map(|_| f64::from(noise.next())).collect();
+        (0..rows).map(|_| row(self)).collect()
+    }
+}
+
+fn tensor(matrix: &[Vec<f64>]) -> Tensor {
+    let flat: Vec<f32> = matrix.iter().flatten().map(|&x| x as f32).collect();
+    Tensor::from_vec(flat, (matrix.len(), matrix[0].len()), &Device::Cpu).unwrap()
+}
+
+fn vector(values: &[f64]) -> Tensor {
+    let flat: Vec<f32> = values.iter().map(|&x| x as f32).collect();
+    Tensor::from_vec(flat, values.len(), &Device::Cpu).unwrap()
+}
+
+fn assert_close(found: &Tensor, expected: &[Vec<f64>], what: &str) {
+    assert_eq!(found.dims(), [expected.len(), expected[0].len()], "{what}");
+    let found: Vec<Vec<f32>> = found.to_vec2().unwrap();
+    for (row, (found, expected)) in found.iter().zip(expected).enumerate() {
+        for (column, (found, expected)) in found.iter().zip(expected).enumerate() {
+            let error = (f64::from(*found) - expected).abs();
+            assert!(
+                error <= 2e-5 * (1.0 + expected.abs()),
+                "{what}: [{row}, {column}] is {found}, not {expected}"
+            );
+        }
+    }
+}
+
+fn softmax_attention(projected: &[Vec<f64>], boundaries: &[usize], heads: usize) -> Vec<Vec<f64>> {
+    let hidden = projected[0].len() / 3;
+    let size = hidden / heads;
+    let mut output = vec![vec![0.0; hidden]; projected.len()];
+    for pair in boundaries.windows(2) {
+        for query in pair[0]..pair[1] {
+            for head in 0..heads {
+                let at = |which: usize, feature: usize| which * hidden + head * size + feature;
+                let score = |key: usize| -> f64 {
+                    let products =
+                        (0..size).map(|f| projected[query][at(0, f)] * projected[key][at(1, f)]);
+                    products.sum::<f64>() / (size as f64).sqrt()
+                };
+                let scores: Vec<f64> = (pair[0]..pair[1]).map(score).collect();
+                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = scores.iter().map(|s| (s - largest).exp()).sum();
+                for (key, score) in (pair[0]..pair[1]).zip(&scores) {
+                    for feature in 0..size {
+                        output[query][head * size + feature] +=
+                            (score - largest).exp() / sum * projected[key][at(2, feature)];
+                    }
+                }
+            }
+        }
+    }
+    output
+}
+
+#[test]
+fn attention_on_ragged_sequences() {
+    let mut noise = Noise(1);
+    for (lengths, heads, size) in [
+        (vec![1], 1, 1),
+        (vec![5, 1, 32], 2, 16),
+        (vec![7, 6, 33, 65], 3, 20),
+        (vec![31, 2], 4, 32),
+        (vec![100], 1, 64),
+        (vec![13, 64], 2, 96),
+        (vec![3, 3], 1, 128),
+    ] {
+        let mut boundaries = vec![0];
+        for length in &lengths {
+            boundaries.push(boundaries.last().unwrap() + length);
+        }
+        let projected = noise.matrix(boundaries[lengths.len()], 3 * heads * size);
+        let expected = softmax_attention(&projected, &boundaries, heads);
+        for form in [Form::Cpu, Form::Portable] {
+            let found = attention(&tensor(&projected), &boundaries, heads, form).unwrap();
+            assert_close(
+                &found,
+                &expected,
+                &format!("{form} {lengths:?} {heads}×{size}"),
+            );
+        }
+    }
+}
+
+/// A token of another sequence must have no influence, be it as wild as can be.
+#[test]
+fn attention_does_not_look_across_boundaries() {
+    let mut noise = Noise(2);
+    let (heads, size, boundaries) = (2, 24, [0, 9, 14, 40]);
+    let projected = noise.matrix(40, 3 * heads * size);
+    let mut poisoned = projected.clone();
+    for row in &mut poisoned[..9] {
+        row.fill(f64::NAN);
+    }
+    for row in &mut poisoned[14..] {
+        row.fill(f64::NAN);
+    }
+    let expected = softmax_attention(&projected, &boundaries, heads);
+    for form in [Form::Cpu, Form::Portable] {
+        let found = attention(&tensor(&poisoned), &boundaries, heads, form).unwrap();
+        let own = found.narrow(0, 9, 5).unwrap();
+        assert_close(&own, &expected[9..14], form.name());
+        let other: Vec<Vec<f32>> = found.to_vec2().unwrap();
+        assert!(
+            other[0][0].is_nan() && other[20][0].is_nan(),
+            "NaN in, NaN out: {form}"
+        );
+    }
+}
+
+/// Scores far apart, where a careless softmax would overflow or give 0/0.
+#[test]
+fn attention_with_extreme_scores() {
+    let mut noise = Noise(3);
+    let projected: Vec<Vec<f64>> = noise
+        .matrix(20, 3 * 16)
+        .into_iter()
+        .map(|row| row.into_iter().map(|x| x * 60.0).collect())
+        .collect();
+    let expected = softmax_attention(&projected, &[0, 20], 1);
+    let found = attention(&tensor(&projected), &[0, 20], 1, Form::Cpu).unwrap();
+    let found: Vec<Vec<f32>> = found.to_vec2().unwrap();
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        assert!(found.is_finite());
+        // f32 scores of ten thousand carry an error of a thousandth.
+        assert!(
+            (f64::from(*found) - expected).abs() < 0.3,
+            "{found}, not {expected}"
+        );
+    }
+}
+
+fn exact_activation(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::Gelu => 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)),
+        Activation::GeluTanh => {
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+            0.5 * x * (1.0 + inner.tanh())
+        }
+        Activation::Relu => x.max(0.0),
+        Activation::Silu => x / (1.0 + (-x).exp()),
+    }
+}
+
+/// Maclaurin series below 5, where it converges to more digits than are compared.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 5.0 {
+        return x.signum();
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..250 {
+        let n = f64::from(n);
+        term *= -x * x / n;
+        sum += term / (2.0 * n + 1.0);
+    }
+    sum * 2.0 / std::f64::consts::PI.sqrt()
+}
+
+#[test]
+fn linear_with_every_activation() {
+    let mut noise = Noise(4);
+    for (tokens, inputs, outputs) in [
+        (1, 1, 1),
+        (3, 17, 5),
+        (33, 48, 80),
+        (129, 64, 2),
+        (200, 33, 100),
+    ] {
+        let x = noise.matrix(tokens, inputs);
+        let weight = noise.matrix(outputs, inputs);
+        let bias: Vec<f64> = noise.matrix(1, outputs).remove(0);
+        for activation in [
+            None,
+            Some(Activation::Gelu),
+            Some(Activation::GeluTanh),
+            Some(Activation::Relu),
+            Some(Activation::Silu),
+        ] {
+            let expected: Vec<Vec<f64>> = x
+                .iter()
+                .map(|x| {
+                    let outputs = weight.iter().zip(&bias).map(|(weight, bias)| {
+                        let sum = x.iter().zip(weight).map(|(x, w)| x * w).sum::<f64>() + bias;
+                        activation.map_or(sum, |activation| exact_activation(activation, sum))
+                    });
+                    outputs.collect()
+                })
+                .collect();
+            for form in [Form::Cpu, Form::Portable] {
+                let mut layer = Linear::new(&tensor(&weight), vector(&bias), form).unwrap();
+                if let Some(activation) = activation {
+                    layer = layer.with_activation(activation);
+                }
+                let found = layer.forward(&tensor(&x)).unwrap();
+                assert_close(
+                    &found,
+                    &expected,
+                    &format!("{form} {tokens}×{inputs}×{outputs} {activation:?}"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn layer_norm_of_a_sum() {
+    let mut noise = Noise(5);
+    for (tokens, features) in [(1, 1), (2, 7), (5, 48), (300, 129), (40, 768)] {
+        let (x, residual) = (
+            noise.matrix(tokens, features),
+            noise.matrix(tokens, features),
+        );
+        let (weight, bias) = (
+            noise.matrix(1, features).remove(0),
+            noise.matrix(1, features).remove(0),
+        );
+        let epsilon = 1e-5_f32;
+        let expected: Vec<Vec<f64>> = x
+            .iter()
+            .zip(&residual)
+            .map(|(x, residual)| {
+                let sum: Vec<f64> = x.iter().zip(residual).map(|(x, r)| x + r).collect();
+                let mean = sum.iter().sum::<f64>() / features as f64;
+                let variance =
+                    sum.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / features as f64;
+                let scale = 1.0 / (variance + f64::from(epsilon)).sqrt();
+                let affine = weight.iter().zip(&bias);
+                sum.iter()
+                    .zip(affine)
+                    .map(|(x, (w, b))| (x - mean) * scale * w + b)
+                    .collect()
+            })
+            .collect();
+        for form in [Form::Cpu, Form::Portable] {
+            let norm = LayerNorm::new(&vector(&weight), &vector(&bias), epsilon, form).unwrap();
+            let found = norm.forward(tensor(&x), &tensor(&residual)).unwrap();
+            assert_close(&found, &expected, &format!("{form} {tokens}×{features}"));
+        }
+    }
+}
+
+#[test]
+fn the_cpu_form_is_for_f32_on_the_cpu() {
+    assert_eq!(Form::fastest(&Device::Cpu, DType::F32), Form::Cpu);
+    assert_eq!(Form::fastest(&Device::Cpu, DType::F16), Form::Portable);
+}

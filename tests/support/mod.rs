@@ -1,0 +1,47 @@
+//! What several test files share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A path within the project.
+pub fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A folder beside the project with larger real data, which only the developers have.
+/// Says so and returns nothing where it is missing.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let path = project("../shared").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is not here", path.display());
+    None
+}
+
+/// Reads a JSON file.
+pub fn json<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+    let text = std::fs::read(path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
+}
+
+/// What the reference implementation answered: a folder of `predictions.json`,
+/// `margins.json`, `official.json` and, for data with unanswerable questions, `null_odds.json`.
+pub struct Expected {
+    pub predictions: BTreeMap<String, String>,
+    pub margins: BTreeMap<String, f64>,
+    pub official: BTreeMap<String, f64>,
+    pub null_odds: Option<BTreeMap<String, f64>>,
+}
+
+impl Expected {
+    pub fn read(folder: &Path) -> Self {
+        let odds = folder.join("null_odds.json");
+        Self {
+            predictions: json(&folder.join("predictions.json")),
+            margins: json(&folder.join("margins.json")),
+            official: json(&folder.join("official.json")),
+            null_odds: odds.exists().then(|| json(&odds)),
+        }
+    }
+}
