@@ -44,11 +44,12 @@ fn output(command: &mut Command) -> Option<String> {
 
 /// The value of `-C target-cpu=…` among the flags, which are separated by U+001F.
 fn target_cpu(flags: &str) -> String {
-    let found = flags.split('\u{1f}').filter_map(|flag| {
+    let mut found = flags.split('\u{1f}').filter_map(|flag| {
         let flag = flag.strip_prefix("-C").unwrap_or(flag);
         flag.strip_prefix("target-cpu=")
     });
-    found.last().unwrap_or("generic").to_owned()
+    // The last one counts.
+    found.next_back().unwrap_or("generic").to_owned()
 }
 
 /// The commit that is checked out, if this is a checkout of this very package.

@@ -190,22 +190,19 @@ fn shared_case(data: &str, expected: &str, protocol: Protocol, limit: Option<usi
         ..settings()
     };
     let output = run(&name(&model), &name(&dataset), settings);
-    match limit {
-        None => {
-            assert_expected(&output, &folder);
-            let anonymous = output.record.memory.rss_anon_peak_bytes;
-            assert!(
-                anonymous.is_none_or(|bytes| bytes < 600_000_000),
-                "{anonymous:?}"
-            );
-        }
-        Some(_) => {
-            let expected = Expected::read(&folder);
-            for question in &output.questions {
-                if expected.margins[&question.id] >= 1e-3 {
-                    assert_eq!(question.answer, expected.predictions[&question.id]);
-                }
-            }
+    if limit.is_none() {
+        assert_expected(&output, &folder);
+        let anonymous = output.record.memory.rss_anon_peak_bytes;
+        assert!(
+            anonymous.is_none_or(|bytes| bytes < 600_000_000),
+            "{anonymous:?}"
+        );
+        return;
+    }
+    let expected = Expected::read(&folder);
+    for question in &output.questions {
+        if expected.margins[&question.id] >= 1e-3 {
+            assert_eq!(question.answer, expected.predictions[&question.id]);
         }
     }
 }

@@ -27,9 +27,10 @@ pub fn execute(arguments: &PullArguments) -> anyhow::Result<()> {
     }
     let reference = RepoRef::parse_model(&arguments.model)?;
     let snapshot = locate::pull(&reference, arguments.offline, &bars)?;
-    let mut text = format!("{} at {}\n", reference.id(), snapshot.commit);
-    for file in &snapshot.files {
-        text += &format!("{}  {}  {}\n", file.sha256, file.bytes, file.path.display());
-    }
-    terminal::print(&text)
+    let mut lines = vec![format!("{} at {}\n", reference.id(), snapshot.commit)];
+    lines.extend(snapshot.files.iter().map(|file| {
+        let path = file.path.display();
+        format!("{}  {}  {path}\n", file.sha256, file.bytes)
+    }));
+    terminal::print(&lines.concat())
 }

@@ -68,12 +68,18 @@ pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
     if arguments.json {
         return terminal::print_json(&accuracy);
     }
-    let mut text = format!("protocol     {protocol}\n");
-    text += &format!("exact_match  {}\n", accuracy.exact_match);
-    text += &format!("f1           {}\n", accuracy.f1);
-    text += &format!("total        {}\n", accuracy.total);
-    for (name, value) in &accuracy.more {
-        text += &format!("{name:<12} {value}\n");
-    }
-    terminal::print(&text)
+    let first = [
+        ("protocol", protocol.to_string()),
+        ("exact_match", accuracy.exact_match.to_string()),
+        ("f1", accuracy.f1.to_string()),
+        ("total", accuracy.total.to_string()),
+    ];
+    let rest = accuracy.more.iter();
+    let rest = rest.map(|(name, value)| (name.as_str(), value.to_string()));
+    let lines = first.into_iter().chain(rest);
+    // The longest of the official names has 17 letters.
+    let lines: Vec<_> = lines
+        .map(|(name, value)| format!("{name:<17}  {value}\n"))
+        .collect();
+    terminal::print(&lines.concat())
 }

@@ -125,6 +125,9 @@ pub struct Dataset {
     pub passages: Vec<String>,
     /// The questions, in the file's order.
     pub questions: Vec<Question>,
+    /// Whether some question of the file has no answer in its passage; that a
+    /// limit keeps none of them does not make it another kind of data set.
+    pub has_unanswerable: bool,
     /// Gold answers whose text is not at their offset (scored by their text all the same).
     pub misplaced_answers: usize,
     /// The first of them, for messages.
@@ -180,11 +183,6 @@ impl Dataset {
         id.clone_into(&mut dataset.id);
         dataset.sha256 = hex(&Sha256::digest(bytes));
         Ok(dataset)
-    }
-
-    /// Whether some question has no answer in its passage.
-    pub fn has_unanswerable(&self) -> bool {
-        self.questions.iter().any(|q| q.answers.is_empty())
     }
 
     /// Keeps the first `count` questions.

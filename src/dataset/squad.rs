@@ -151,6 +151,7 @@ impl Builder {
                 start,
             });
         }
+        self.dataset.has_unanswerable |= answers.is_empty();
         self.dataset.questions.push(Question {
             id: wire.id,
             text: wire.question,

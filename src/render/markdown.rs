@@ -38,8 +38,8 @@ fn write_report(page: &mut String, record: &WireRecord) -> std::fmt::Result {
 
 type Row = (String, String);
 
-fn row(name: &str, value: impl ToString) -> Row {
-    (name.to_owned(), value.to_string())
+fn row(name: &str, value: impl std::fmt::Display) -> Row {
+    (name.to_owned(), format!("{value}"))
 }
 
 fn section(page: &mut String, title: &str, rows: &[Row]) -> std::fmt::Result {

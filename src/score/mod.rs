@@ -109,7 +109,7 @@ pub enum Protocol {
 impl Protocol {
     /// `squad-v2` for a data set with unanswerable questions, else `squad-v1`.
     pub fn for_dataset(dataset: &Dataset) -> Self {
-        if dataset.has_unanswerable() {
+        if dataset.has_unanswerable {
             Self::SquadV2
         } else {
             Self::SquadV1

@@ -56,7 +56,7 @@ pub fn score(
         });
     }
     let scores: Vec<Option<QuestionScore>> =
-        super::per_question(dataset, predictions, |p, q| score_question(p, q));
+        super::per_question(dataset, predictions, score_question);
     let total = dataset.questions.len();
     // The script adds one question after another to a float that starts at zero.
     let (mut exact_match, mut f1) = (0.0, 0.0);
