@@ -16,6 +16,7 @@ pub mod bundled;
 pub mod cell;
 pub mod dataset;
 pub mod decode;
+mod hash;
 pub mod hub;
 pub mod measure;
 pub mod models;

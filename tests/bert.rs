@@ -25,7 +25,7 @@ fn tiny() -> tempfile::TempDir {
 }
 
 fn load(directory: &Path, form: FormChoice) -> Result<Box<dyn SpanModel>, ModelError> {
-    let files = ModelFiles::from_directory("test", None, directory)?;
+    let files = ModelFiles::from_directory("test", directory)?;
     models::load(&files, &Device::Cpu, form)
 }
 

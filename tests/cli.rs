@@ -390,6 +390,9 @@ fn with_file(directory: &Path, name: &str, content: Option<&[u8]>) {
     }
 }
 
+/// A file of the model, what it holds in place of its content, and what the refusal must say.
+type Case = (&'static str, Option<Vec<u8>>, &'static [&'static str]);
+
 #[test]
 fn faulty_models_are_refused_by_file_and_field() {
     let bundled = project("models/bundled/minilm-l6-squad");
@@ -399,7 +402,7 @@ fn faulty_models_are_refused_by_file_and_field() {
         assert!(config.contains(from));
         config.replace(from, to).into_bytes()
     };
-    let cases: Vec<(&str, Option<Vec<u8>>, &[&str])> = vec![
+    let cases: Vec<Case> = vec![
         ("config.json", None, &["model: no config.json"]),
         ("tokenizer.json", None, &["model: no tokenizer.json"]),
         ("model.safetensors", None, &["model: no model.safetensors"]),

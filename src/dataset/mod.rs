@@ -9,6 +9,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::bundled;
+use crate::hash::hex;
 
 /// What can be wrong with a data set.
 #[derive(Debug, thiserror::Error)]
@@ -203,13 +204,4 @@ impl Dataset {
     pub fn passage(&self, question: &Question) -> &str {
         &self.passages[question.passage]
     }
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("OK because writing to a String cannot fail");
-        text
-    })
 }

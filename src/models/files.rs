@@ -8,7 +8,8 @@ use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
-use crate::dataset::hex;
+use crate::hash::hex;
+use crate::hub::Snapshot;
 
 /// A file's content.
 #[derive(Debug)]
@@ -57,12 +58,12 @@ impl ModelFile {
         }
     }
 
-    /// Maps `directory/name` and computes its hash.
+    /// Maps `directory/name`; its hash is computed unless it is `known`.
     ///
     /// # Errors
     ///
     /// Fails where the file cannot be opened or mapped.
-    pub fn map(directory: &Path, name: &str) -> Result<Self, ModelError> {
+    pub fn map(directory: &Path, name: &str, known: Option<&str>) -> Result<Self, ModelError> {
         let path = directory.join(name);
         let unreadable = |source| ModelError::Unreadable {
             path: path.display().to_string(),
@@ -80,7 +81,10 @@ impl ModelFile {
         Ok(Self {
             name: name.to_owned(),
             path: path.display().to_string(),
-            sha256: hex(&Sha256::digest(&bytes[..])),
+            sha256: match known {
+                Some(sha256) => sha256.to_owned(),
+                None => hex(&Sha256::digest(&bytes[..])),
+            },
             bytes,
         })
     }
@@ -115,10 +119,29 @@ impl ModelFiles {
     /// # Errors
     ///
     /// Fails where one of them is missing or unreadable.
-    pub fn from_directory(
+    pub fn from_directory(id: &str, directory: &Path) -> Result<Self, ModelError> {
+        Self::map(id, None, directory, |_| None)
+    }
+
+    /// Maps the files of a verified snapshot, whose hashes are known.
+    ///
+    /// # Errors
+    ///
+    /// Fails where one of them is missing or unreadable.
+    pub fn from_snapshot(id: &str, snapshot: &Snapshot) -> Result<Self, ModelError> {
+        let known = |name: &str| {
+            let file = snapshot.files.iter().find(|file| file.name == name)?;
+            Some(file.sha256.as_str())
+        };
+        let revision = Some(snapshot.commit.clone());
+        Self::map(id, revision, &snapshot.directory, known)
+    }
+
+    fn map<'a>(
         id: &str,
         revision: Option<String>,
         directory: &Path,
+        known: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<Self, ModelError> {
         for name in REQUIRED {
             if !directory.join(name).exists() {
@@ -132,9 +155,9 @@ impl ModelFiles {
         Ok(Self {
             id: id.to_owned(),
             revision,
-            config: ModelFile::map(directory, config)?,
-            tokenizer: ModelFile::map(directory, tokenizer)?,
-            weights: ModelFile::map(directory, weights)?,
+            config: ModelFile::map(directory, config, known(config))?,
+            tokenizer: ModelFile::map(directory, tokenizer, known(tokenizer))?,
+            weights: ModelFile::map(directory, weights, known(weights))?,
         })
     }
 }

@@ -101,7 +101,7 @@ pub fn open(model: &str, offline: bool, progress: &dyn Progress) -> Result<Model
         // A path such as `.` has a name only once it is resolved.
         let resolved = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let name = resolved.file_name().unwrap_or(path.as_os_str());
-        return ModelFiles::from_directory(&name.to_string_lossy(), None, path);
+        return ModelFiles::from_directory(&name.to_string_lossy(), path);
     }
     let is_path = path.is_absolute() || model.starts_with('.') || path.exists();
     let reference = RepoRef::parse_model(model);
@@ -127,7 +127,7 @@ fn from_hub(
     progress: &dyn Progress,
 ) -> Result<ModelFiles, ModelError> {
     let snapshot = pull(reference, offline, progress)?;
-    ModelFiles::from_directory(id, Some(snapshot.commit), &snapshot.directory)
+    ModelFiles::from_snapshot(id, &snapshot)
 }
 
 /// Fetches the files that a run needs of a repository, unless they are here already.

@@ -1,0 +1,140 @@
+//! The program against a scripted hub: `--model owner/name` from the first byte to the record.
+
+// The fixture is shared with tests/hub.rs, which uses all of it.
+#![allow(dead_code)]
+
+#[path = "support/hub_house.rs"]
+mod hub_house;
+#[path = "support/hub_server.rs"]
+mod hub_server;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use hub_house::{COMMIT, House, ID, SECRET};
+use hub_server::Reply;
+use serde_json::Value;
+
+const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+
+fn house() -> House {
+    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/bundled/minilm-l6-squad");
+    let contents = FILES.map(|name| std::fs::read(bundled.join(name)).unwrap());
+    let files: Vec<_> = FILES
+        .iter()
+        .zip(&contents)
+        .map(|(&name, content)| (name, content.as_slice()))
+        .collect();
+    House::with(&files)
+}
+
+fn spanbench(house: &House, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spanbench"));
+    command.current_dir(house.folder.path()).args(arguments);
+    for name in [
+        "HF_HOME",
+        "HF_HUB_OFFLINE",
+        "HF_TOKEN_PATH",
+        "http_proxy",
+        "HTTP_PROXY",
+    ] {
+        command.env_remove(name);
+    }
+    command.env("HF_HUB_CACHE", &house.config.cache_dir);
+    command
+        .env("HF_ENDPOINT", house.server.url())
+        .env("HF_TOKEN", SECRET);
+    let output = command.output().unwrap();
+    for stream in [&output.stdout, &output.stderr] {
+        assert!(!String::from_utf8_lossy(stream).contains(SECRET));
+    }
+    output
+}
+
+fn assert_success(output: &Output) {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn a_model_is_fetched_pinned_run_and_run_again_offline() {
+    let house = house();
+    let run = [
+        "run", "--model", ID, "--limit", "2", "--out", "first", "--json",
+    ];
+    let output = spanbench(&house, &run);
+    assert_success(&output);
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(record["model"]["id"], ID);
+    assert_eq!(record["model"]["revision"], COMMIT);
+    for request in house.server.requests() {
+        assert_eq!(
+            request.header("authorization"),
+            Some(format!("Bearer {SECRET}").as_str())
+        );
+    }
+    for entry in std::fs::read_dir(house.folder.path().join("first")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!text.contains(SECRET));
+    }
+
+    house.server.forget_requests();
+    let again = [
+        "run",
+        "--model",
+        ID,
+        "--limit",
+        "2",
+        "--out",
+        "second",
+        "--json",
+        "--offline",
+    ];
+    let output = spanbench(&house, &again);
+    assert_success(&output);
+    assert!(house.server.requests().is_empty());
+    let read = |out: &str| std::fs::read(house.folder.path().join(out).join("predictions.json"));
+    assert_eq!(read("first").unwrap(), read("second").unwrap());
+
+    let output = spanbench(&house, &["pull", ID]);
+    assert_success(&output);
+    assert!(String::from_utf8_lossy(&output.stdout).contains(COMMIT));
+}
+
+#[test]
+fn what_the_hub_refuses_is_one_line_and_exit_code_2() {
+    let house = House::new();
+    for (status, parts) in [
+        (404, [ID, "main"]),
+        (401, [ID, "HF_TOKEN"]),
+        (403, [ID, "HF_TOKEN"]),
+    ] {
+        house.api("main", vec![Reply::status(status)]);
+        let output = spanbench(&house, &["run", "--model", ID, "--out", "o"]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        for part in parts {
+            assert!(errors.contains(part), "{errors:?} lacks {part:?}");
+        }
+    }
+}
+
+#[test]
+fn a_repository_without_the_files_says_which() {
+    let house = House::new();
+    house.list(
+        "main",
+        &["config.json", "pytorch_model.bin", "tokenizer.json"],
+    );
+    let output = spanbench(&house, &["run", "--model", ID, "--out", "o"]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        errors.contains("no model.safetensors") && errors.contains(ID),
+        "{errors}"
+    );
+}
