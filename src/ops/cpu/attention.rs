@@ -182,8 +182,9 @@ fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &
         );
         let mut reciprocals = [0.0; ROWS];
         for (scores, reciprocal) in scores.chunks_exact_mut(padded_length).zip(&mut reciprocals) {
-            *reciprocal = 1.0 / exponentiate(&mut scores[..length]);
-            scores[length..].fill(0.0);
+            // Columns past the end are no keys: as scores of minus infinity they weigh nothing.
+            scores[length..].fill(f32::NEG_INFINITY);
+            *reciprocal = 1.0 / exponentiate(scores);
         }
         multiply(
             simd,
@@ -260,20 +261,28 @@ fn multiply<S: Simd>(
 }
 
 /// Replaces scores by `exp(score - largest)` and returns their sum.
+///
+/// The length is a multiple of [`LANES`]; scores of minus infinity become 0.
 #[inline(always)]
 fn exponentiate(scores: &mut [f32]) -> f32 {
+    let (chunks, _) = scores.as_chunks_mut::<LANES>();
     let mut largest = [f32::NEG_INFINITY; LANES];
-    for chunk in scores.chunks(LANES) {
-        for (largest, &score) in largest.iter_mut().zip(chunk) {
-            *largest = if score > *largest { score } else { *largest };
+    for chunk in &*chunks {
+        for lane in 0..LANES {
+            // Not `max`: NaN must come out as NaN, which the exponential sees to.
+            largest[lane] = if chunk[lane] > largest[lane] {
+                chunk[lane]
+            } else {
+                largest[lane]
+            };
         }
     }
     let largest = largest.into_iter().fold(f32::NEG_INFINITY, f32::max);
     let mut sums = [0.0_f32; LANES];
-    for chunk in scores.chunks_mut(LANES) {
-        for (sum, score) in sums.iter_mut().zip(chunk) {
-            *score = exp(*score - largest);
-            *sum += *score;
+    for chunk in chunks {
+        for lane in 0..LANES {
+            chunk[lane] = exp(chunk[lane] - largest);
+            sums[lane] += chunk[lane];
         }
     }
     sums.into_iter().sum()

@@ -220,25 +220,29 @@ impl RowKernel for Normalize<'_> {
 /// The sum of all values, in a fixed order.
 #[inline(always)]
 fn sum(values: &[f32]) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
     let mut lanes = [0.0_f32; LANES];
-    for chunk in values.chunks(LANES) {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane += value;
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] += chunk[lane];
         }
     }
-    lanes.into_iter().sum()
+    lanes.iter().chain(rest).sum()
 }
 
 /// The sum of the squared distances from `center`, in a fixed order.
 #[inline(always)]
 fn sum_of_squares(values: &[f32], center: f32) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
     let mut lanes = [0.0_f32; LANES];
-    for chunk in values.chunks(LANES) {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane += (value - center) * (value - center);
+    for chunk in chunks {
+        for lane in 0..LANES {
+            let distance = chunk[lane] - center;
+            lanes[lane] += distance * distance;
         }
     }
-    lanes.into_iter().sum()
+    let rest: f32 = rest.iter().map(|x| (x - center) * (x - center)).sum();
+    lanes.iter().sum::<f32>() + rest
 }
 
 /// `x = layer_norm(x + residual)` in place, all rows of `[tokens, features]`.
