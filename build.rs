@@ -7,7 +7,14 @@ use std::process::Command;
 const LIBRARIES: [&str; 4] = ["candle-core", "candle-nn", "gemm", "tokenizers"];
 
 fn main() {
-    for name in ["build.rs", "src", "Cargo.toml", "Cargo.lock"] {
+    for name in [
+        "build.rs",
+        "src",
+        "Cargo.toml",
+        "Cargo.lock",
+        "models",
+        "benchmarks",
+    ] {
         println!("cargo::rerun-if-changed={name}");
     }
     let variable = |name: &str| std::env::var(name).unwrap_or_default();

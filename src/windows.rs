@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use tokenizers::{Encoding, Tokenizer};
 
 use crate::dataset::{Dataset, Question};
-use crate::score::python;
+use crate::python;
 
 /// What can go wrong between text and tokens.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,14 @@ pub enum WindowError {
         fault: String,
         /// The rows of the model's embedding table.
         vocabulary: usize,
+    },
+    /// The tokeniser does not frame a pair as a BERT-class model wants it.
+    #[error("{path}: {fault}; see its post_processor")]
+    BadFraming {
+        /// The tokeniser's file.
+        path: String,
+        /// What is wrong.
+        fault: String,
     },
     /// The settings contradict each other or the model.
     #[error("{0}")]
@@ -124,6 +132,15 @@ impl Window {
     }
 }
 
+/// The sizes of the tables that a model looks tokens up in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableSizes {
+    /// Rows of the word table.
+    pub words: usize,
+    /// Rows of the segment table.
+    pub segments: usize,
+}
+
 /// The windows of a data set, and what cutting them took.
 #[derive(Debug, Clone, Default)]
 pub struct DatasetWindows {
@@ -142,9 +159,8 @@ pub struct Windower {
 impl Windower {
     /// Reads a `tokenizer.json`; `origin` names it in messages.
     ///
-    /// `vocabulary` is the number of rows of the model's embedding table,
-    /// which the tokeniser must fit: every id below it, and not so much
-    /// smaller that the rest cannot be padding.
+    /// The tokeniser must fit the model's tables: every id below the number
+    /// of words, and not so much smaller that the rest cannot be padding.
     ///
     /// # Errors
     ///
@@ -153,7 +169,7 @@ impl Windower {
     pub fn new(
         origin: &str,
         tokenizer_json: &[u8],
-        vocabulary: usize,
+        tables: TableSizes,
         settings: WindowSettings,
     ) -> Result<Self, WindowError> {
         if settings.doc_stride >= settings.max_seq_len {
@@ -171,7 +187,8 @@ impl Windower {
         // stops tokenising at the limit and so loses a long passage's later windows.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(bad)?;
-        check_vocabulary(origin, &tokenizer, vocabulary)?;
+        check_vocabulary(origin, &tokenizer, tables.words)?;
+        check_framing(origin, &tokenizer, tables)?;
         Ok(Self {
             settings,
             tokenizer,
@@ -299,6 +316,39 @@ fn check_vocabulary(
         fault,
         vocabulary,
     })
+}
+
+/// Checks on a pair of short texts that question and passage are framed by special tokens
+/// and that no id is outside the model's tables.
+fn check_framing(
+    origin: &str,
+    tokenizer: &Tokenizer,
+    tables: TableSizes,
+) -> Result<(), WindowError> {
+    let unframed = |fault: &str| WindowError::BadFraming {
+        path: origin.to_owned(),
+        fault: fault.to_owned(),
+    };
+    let encoding = tokenizer
+        .encode_char_offsets(("1", "2"), true)
+        .map_err(|source| WindowError::BadTokenizer {
+            path: origin.to_owned(),
+            source,
+        })?;
+    let mut parts = encoding.get_sequence_ids();
+    // Special tokens repeat; what counts is what follows what.
+    parts.dedup();
+    if parts != [None, Some(0), None, Some(1), None] {
+        return Err(unframed(
+            "it does not put special tokens before, between and after question and passage",
+        ));
+    }
+    let beyond = |ids: &[u32], rows: usize| ids.iter().any(|&id| id as usize >= rows);
+    if beyond(encoding.get_ids(), tables.words) || beyond(encoding.get_type_ids(), tables.segments)
+    {
+        return Err(unframed("it gives ids that the model's tables do not have"));
+    }
+    Ok(())
 }
 
 /// Positions of the passage's tokens in an encoded pair.

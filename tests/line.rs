@@ -11,7 +11,7 @@ use spanbench::decode::DecodeSettings;
 use spanbench::measure::phases::PhaseClock;
 use spanbench::models::SpanModel;
 use spanbench::score::{self, Predictions, Protocol};
-use spanbench::windows::{WindowError, WindowSettings, Windower};
+use spanbench::windows::{TableSizes, WindowError, WindowSettings, Windower};
 use support::stub::Stub;
 
 const SETTINGS: AnswerSettings = AnswerSettings {
@@ -41,9 +41,19 @@ fn dataset() -> Dataset {
     Dataset::from_bytes("line", "line.json", DATA.as_bytes()).unwrap()
 }
 
+fn tables(words: usize) -> TableSizes {
+    TableSizes { words, segments: 2 }
+}
+
 fn windower(settings: WindowSettings) -> Windower {
     let files = bundled::model();
-    Windower::new("tokenizer.json", &files.tokenizer.bytes, 30_522, settings).unwrap()
+    Windower::new(
+        "tokenizer.json",
+        &files.tokenizer.bytes,
+        tables(30_522),
+        settings,
+    )
+    .unwrap()
 }
 
 fn run(model: &dyn SpanModel, settings: &AnswerSettings) -> Result<Answers, AnswerError> {
@@ -227,12 +237,41 @@ fn a_tokenizer_of_another_vocabulary_is_refused() {
         let made = Windower::new(
             "t.json",
             &files.tokenizer.bytes,
-            vocabulary,
+            tables(vocabulary),
             SETTINGS.windows,
         );
         let Err(error) = made else {
             panic!("{vocabulary} should not fit")
         };
         assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_tokenizer_that_does_not_frame_the_pair_is_refused() {
+    let files = bundled::model();
+    let whole: serde_json::Value = serde_json::from_slice(&files.tokenizer.bytes).unwrap();
+    let mut bare = whole.clone();
+    bare["post_processor"] = serde_json::Value::Null;
+    let mut one_sided = whole.clone();
+    let pair = one_sided["post_processor"]["pair"].as_array_mut().unwrap();
+    pair.truncate(3);
+    let mut third_segment = whole;
+    third_segment["post_processor"]["pair"][3]["Sequence"]["type_id"] = 2.into();
+    for (tokenizer, says) in [
+        (bare, "special tokens"),
+        (one_sided, "special tokens"),
+        (third_segment, "tables do not have"),
+    ] {
+        let bytes = tokenizer.to_string();
+        let made = Windower::new("t.json", bytes.as_bytes(), tables(30_522), SETTINGS.windows);
+        let Err(error) = made else {
+            panic!("{says}: should be refused")
+        };
+        let text = error.to_string();
+        assert!(
+            text.starts_with("t.json: ") && text.contains(says),
+            "{text}"
+        );
     }
 }

@@ -150,10 +150,14 @@ impl Run {
         progress: &dyn Progress,
     ) -> Result<CellOutput, CellError> {
         let settings = &spec.settings;
+        let protocol = settings.protocol.resolve(dataset);
+        if protocol == Protocol::SquadV1 {
+            // The scorer would say so too, at the end of the run.
+            score::squad_v1::check(dataset)?;
+        }
         let model = models::load(files, &Device::Cpu, settings.ops)?;
         let windower = windower(files, model.description(), settings.windows)?;
         self.clock.end("model_load");
-        let protocol = settings.protocol.resolve(dataset);
         let answer_settings = AnswerSettings {
             windows: settings.windows,
             decode: DecodeSettings {
@@ -251,7 +255,7 @@ fn windower(
     Windower::new(
         &files.tokenizer.path,
         &files.tokenizer.bytes,
-        description.vocabulary,
+        description.tables,
         settings,
     )
 }
@@ -317,7 +321,7 @@ fn wire_dataset(dataset: &Dataset, answers: &Answers) -> WireDataset {
         unanswerable: unanswerable.count(),
         windows: answers.windows,
         tokens: answers.tokens,
-        misplaced_answers: dataset.misplaced_answers,
+        misplaced_answers: dataset.misplaced_answers(),
     }
 }
 

@@ -7,6 +7,8 @@ mod run;
 mod score;
 mod terminal;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// Benchmark extractive question-answering models: EM/F1, speed, latency and
@@ -52,6 +54,22 @@ impl Cli {
             Some(Command::List(arguments)) => list::execute(&arguments),
         }
     }
+}
+
+/// Prints help where that was asked for, else what is wrong with the command line, as one line.
+pub fn explain(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Help that nobody is there to read is no failure.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim);
+    let lines =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    terminal::note(&format!("{}; see --help", lines.join(" ")));
+    ExitCode::from(2)
 }
 
 /// Prints an error and its causes as one line on standard error.

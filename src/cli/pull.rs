@@ -1,7 +1,6 @@
 //! `spanbench pull`: a model's files into the cache.
 
 use clap::Args;
-use spanbench::hub::{Progress, RepoRef};
 use spanbench::models::locate;
 
 use super::progress::Bars;
@@ -10,7 +9,7 @@ use super::terminal;
 /// What to fetch.
 #[derive(Debug, Args)]
 pub struct PullArguments {
-    /// owner/name[@revision] on the Hugging Face Hub
+    /// A card's name or owner/name[@revision] on the Hugging Face Hub
     #[arg(value_name = "M")]
     model: String,
     /// Ask no hub; say whether the cache has it, whole
@@ -21,11 +20,10 @@ pub struct PullArguments {
 /// Fetches and verifies the files and prints where they are.
 pub fn execute(arguments: &PullArguments) -> anyhow::Result<()> {
     let bars = Bars::new();
-    if locate::card(&arguments.model).is_some_and(|card| card.is_bundled()) {
-        bars.note(&format!("{}: bundled, nothing to fetch", arguments.model));
+    let Some(reference) = locate::repository(&arguments.model)? else {
+        terminal::note(&format!("{}: bundled, nothing to fetch", arguments.model));
         return Ok(());
-    }
-    let reference = RepoRef::parse_model(&arguments.model)?;
+    };
     let snapshot = locate::pull(&reference, arguments.offline, &bars)?;
     let mut lines = vec![format!("{} at {}\n", reference.id(), snapshot.commit)];
     lines.extend(snapshot.files.iter().map(|file| {

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 use spanbench::bundled;
 use spanbench::cell::{self, CellSettings, CellSpec, WindowOrder};
 use spanbench::ops::FormChoice;
-use spanbench::record::{CellOutput, Folder};
+use spanbench::record::{Folder, WireRecord};
 use spanbench::render;
 use spanbench::score::ProtocolChoice;
 use spanbench::windows::WindowSettings;
@@ -95,35 +95,73 @@ fn positive(text: &str) -> Result<usize, String> {
 pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
     let cells = cells(arguments);
     limit_library_threads(cells[0].settings.threads);
-    let folders = folders(arguments.out.as_deref(), &cells)?;
+    let base = match &arguments.out {
+        Some(out) => out.clone(),
+        None => fresh_folder(&cells[0].name)?,
+    };
+    // `--out` itself is the folder of a single cell.
+    let paths: Vec<PathBuf> = match cells.as_slice() {
+        [_] if arguments.out.is_some() => vec![base.clone()],
+        cells => cells.iter().map(|cell| base.join(&cell.name)).collect(),
+    };
+    let fresh = !base.exists() || arguments.out.is_none();
+    let result = run_cells(arguments, &cells, &paths);
+    if result.is_err() && fresh {
+        // Finished cells keep what they wrote; a folder that holds something is not removed.
+        let _ = std::fs::remove_dir(base);
+    }
+    result
+}
+
+fn run_cells(
+    arguments: &RunArguments,
+    cells: &[CellSpec],
+    paths: &[PathBuf],
+) -> anyhow::Result<()> {
     let bars = Bars::new();
+    let mut folders: Vec<Folder> = Vec::with_capacity(paths.len());
     let mut records = Vec::with_capacity(cells.len());
-    for (cell, folder) in cells.iter().zip(&folders) {
-        let CellOutput { record, questions } = cell::run(cell, &bars, &bars)?;
-        for warning in &record.warnings {
-            terminal::note(&format!("warning: {warning}"));
+    let result = (|| {
+        // Made before anything is computed, so that a run does not end with "permission denied".
+        for path in paths {
+            folders.push(Folder::create(path)?);
         }
-        let report = render::markdown::report(&record);
-        let output = CellOutput { record, questions };
-        folder.write(&output, &report)?;
-        records.push(output.record);
-    }
-    if arguments.json {
-        match records.as_slice() {
-            [record] => terminal::print_json(record)?,
-            records => terminal::print_json(&serde_json::json!({
-                "schema": spanbench::record::wire::SCHEMA,
-                "records": records,
-            }))?,
+        for (cell, folder) in cells.iter().zip(&folders) {
+            let output = cell::run(cell, &bars, &bars)?;
+            for warning in &output.record.warnings {
+                terminal::note(&format!("warning: {warning}"));
+            }
+            folder.write(&output, &render::markdown::report(&output.record))?;
+            records.push(output.record);
         }
-    } else {
-        terminal::print(&render::table::table(&records, terminal::emphasis()))?;
+        Ok(())
+    })();
+    if result.is_err() {
+        folders.iter().for_each(Folder::discard);
     }
-    for folder in &folders {
+    // Cells that were finished before one failed have their result all the same.
+    if !records.is_empty() {
+        print_records(&records, arguments.json)?;
+    }
+    for folder in folders.iter().take(records.len()) {
         let path = folder.path().join("run.json");
         terminal::note(&format!("record: {}", path.display()));
     }
-    Ok(())
+    result
+}
+
+/// The table; or, as JSON, the one record or all of them.
+fn print_records(records: &[WireRecord], json: bool) -> anyhow::Result<()> {
+    if !json {
+        return terminal::print(&render::table::table(records, terminal::emphasis()));
+    }
+    match records {
+        [record] => terminal::print_json(record),
+        records => terminal::print_json(&serde_json::json!({
+            "schema": spanbench::record::wire::SCHEMA,
+            "records": records,
+        })),
+    }
 }
 
 /// The matrix of models and data sets.
@@ -204,20 +242,6 @@ fn file_name(name: &str) -> String {
     } else {
         safe.to_owned()
     }
-}
-
-/// Makes the folders that the results go to, before anything is computed.
-fn folders(out: Option<&Path>, cells: &[CellSpec]) -> anyhow::Result<Vec<Folder>> {
-    let paths: Vec<PathBuf> = match (out, cells) {
-        (Some(out), [_]) => vec![out.to_owned()],
-        (Some(out), cells) => cells.iter().map(|cell| out.join(&cell.name)).collect(),
-        (None, cells) => {
-            let run = fresh_folder(&cells[0].name)?;
-            cells.iter().map(|cell| run.join(&cell.name)).collect()
-        }
-    };
-    let folders = paths.iter().map(|path| Folder::create(path));
-    Ok(folders.collect::<Result<_, _>>()?)
 }
 
 /// A folder under reports/ that no other run has.

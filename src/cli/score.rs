@@ -59,7 +59,7 @@ pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
     let unknown = predictions.len() - predicted;
     if unknown > 0 {
         terminal::note(&format!(
-            "warning: {}: {unknown} predictions are for no question of {}",
+            "warning: {}: predictions for no question of {}: {unknown}",
             arguments.predictions.display(),
             dataset.origin
         ));

@@ -109,6 +109,8 @@ pub struct Question {
     pub passage: usize,
     /// Gold answers; none where the passage does not hold the answer.
     pub answers: Vec<GoldAnswer>,
+    /// Gold answers whose text is not at their offset (scored by their text all the same).
+    pub misplaced_answers: usize,
     /// Where it stands in its file.
     pub place: Place,
 }
@@ -129,10 +131,6 @@ pub struct Dataset {
     /// Whether some question of the file has no answer in its passage; that a
     /// limit keeps none of them does not make it another kind of data set.
     pub has_unanswerable: bool,
-    /// Gold answers whose text is not at their offset (scored by their text all the same).
-    pub misplaced_answers: usize,
-    /// The first of them, for messages.
-    pub first_misplaced: Option<Place>,
 }
 
 impl Dataset {
@@ -191,12 +189,19 @@ impl Dataset {
         self.questions.truncate(count);
     }
 
+    /// Gold answers whose text is not at their offset.
+    pub fn misplaced_answers(&self) -> usize {
+        self.questions.iter().map(|q| q.misplaced_answers).sum()
+    }
+
     /// One line on gold answers that are not at their offset, if there are any.
     pub fn misplaced_warning(&self) -> Option<String> {
-        let first = self.first_misplaced?;
+        let first = self.questions.iter().find(|q| q.misplaced_answers > 0)?;
         Some(format!(
-            "{}: {} gold answers are not at their answer_start (the first at {first}); they are scored by their text",
-            self.origin, self.misplaced_answers
+            "{}: gold answers that are not at their answer_start: {} (the first at {}); they are scored by their text",
+            self.origin,
+            self.misplaced_answers(),
+            first.place
         ))
     }
 

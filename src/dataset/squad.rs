@@ -6,29 +6,30 @@ use serde::Deserialize;
 
 use super::characters::CharacterIndex;
 use super::{Dataset, DatasetError, GoldAnswer, Place, Question};
-use crate::score::python;
+use crate::json::{self, Object};
+use crate::python;
 
 #[derive(Deserialize)]
 struct WireDataset {
-    data: Vec<WireArticle>,
+    data: Vec<Object<WireArticle>>,
 }
 
 #[derive(Deserialize)]
 struct WireArticle {
-    paragraphs: Vec<WireParagraph>,
+    paragraphs: Vec<Object<WireParagraph>>,
 }
 
 #[derive(Deserialize)]
 struct WireParagraph {
     context: String,
-    qas: Vec<WireQuestion>,
+    qas: Vec<Object<WireQuestion>>,
 }
 
 #[derive(Deserialize)]
 struct WireQuestion {
     id: String,
     question: String,
-    answers: Vec<WireAnswer>,
+    answers: Vec<Object<WireAnswer>>,
 }
 
 #[derive(Deserialize)]
@@ -43,18 +44,12 @@ struct WireAnswer {
 ///
 /// See [`DatasetError`]; each names the file and the place.
 pub fn parse(origin: &str, text: &str) -> Result<Dataset, DatasetError> {
-    let mut reader = serde_json::Deserializer::from_str(text);
     let wire: WireDataset =
-        serde_path_to_error::deserialize(&mut reader).map_err(|fault| DatasetError::Malformed {
+        json::read(text.as_bytes()).map_err(|fault| DatasetError::Malformed {
             path: origin.to_owned(),
-            place: json_place(fault.path()),
-            source: fault.into_inner(),
+            place: fault.place,
+            source: fault.source,
         })?;
-    reader.end().map_err(|source| DatasetError::Malformed {
-        path: origin.to_owned(),
-        place: "the end of the document".to_owned(),
-        source,
-    })?;
     let mut builder = Builder {
         dataset: Dataset {
             origin: origin.to_owned(),
@@ -62,8 +57,8 @@ pub fn parse(origin: &str, text: &str) -> Result<Dataset, DatasetError> {
         },
         seen: HashMap::new(),
     };
-    for (article, wire) in wire.data.into_iter().enumerate() {
-        for (paragraph, wire) in wire.paragraphs.into_iter().enumerate() {
+    for (article, Object(wire)) in wire.data.into_iter().enumerate() {
+        for (paragraph, Object(wire)) in wire.paragraphs.into_iter().enumerate() {
             let place = Place {
                 article,
                 paragraph,
@@ -77,17 +72,6 @@ pub fn parse(origin: &str, text: &str) -> Result<Dataset, DatasetError> {
         return Err(builder.unusable("data".to_owned(), fault.to_owned()));
     }
     Ok(builder.dataset)
-}
-
-/// A JSON path for messages; `?` in it stands for a place the parser has no name for.
-pub(crate) fn json_place(path: &serde_path_to_error::Path) -> String {
-    let path = path.to_string();
-    let path = path.trim_end_matches('?').trim_end_matches('.');
-    if path.is_empty() {
-        "the top level".to_owned()
-    } else {
-        path.to_owned()
-    }
 }
 
 struct Builder {
@@ -107,7 +91,7 @@ impl Builder {
         }
         let passage = self.dataset.passages.len();
         let characters = CharacterIndex::new(&wire.context);
-        for (question, wire_question) in wire.qas.into_iter().enumerate() {
+        for (question, Object(wire_question)) in wire.qas.into_iter().enumerate() {
             let place = Place { question, ..place };
             self.add_question(place, passage, &characters, wire_question)?;
         }
@@ -136,15 +120,15 @@ impl Builder {
             );
             return Err(self.unusable(format!("{place}.id"), fault));
         }
+        let mut misplaced_answers = 0;
         let mut answers = Vec::with_capacity(wire.answers.len());
-        for answer in wire.answers {
+        for Object(answer) in wire.answers {
             let start = answer.answer_start.and_then(|s| usize::try_from(s).ok());
             // A file without offsets can be scored, so only a wrong one is worth a word.
             if answer.answer_start.is_some()
                 && !start.is_some_and(|start| characters.has_at(start, &answer.text))
             {
-                self.dataset.misplaced_answers += 1;
-                self.dataset.first_misplaced.get_or_insert(place);
+                misplaced_answers += 1;
             }
             answers.push(GoldAnswer {
                 text: answer.text,
@@ -157,6 +141,7 @@ impl Builder {
             text: wire.question,
             passage,
             answers,
+            misplaced_answers,
             place,
         });
         Ok(())
@@ -197,7 +182,7 @@ mod tests {
             "What?",
             r#"[{"text":"noir","answer_start":9}]"#,
         );
-        assert_eq!(parse("d.json", &text).unwrap().misplaced_answers, 0);
+        assert_eq!(parse("d.json", &text).unwrap().misplaced_answers(), 0);
         let text = one_question(
             "👩‍🚀 café noir",
             "1",
@@ -205,8 +190,13 @@ mod tests {
             r#"[{"text":"noir","answer_start":8}]"#,
         );
         let dataset = parse("d.json", &text).unwrap();
-        assert_eq!(dataset.misplaced_answers, 1);
-        assert_eq!(dataset.first_misplaced, Some(Place::default()));
+        assert_eq!(dataset.misplaced_answers(), 1);
+        assert!(
+            dataset
+                .misplaced_warning()
+                .unwrap()
+                .contains("data[0].paragraphs[0].qas[0]")
+        );
     }
 
     #[test]
@@ -214,7 +204,7 @@ mod tests {
         for start in ["99", "-1"] {
             let answers = format!(r#"[{{"text":"b","answer_start":{start}}}]"#);
             let text = one_question("a b", "1", "What?", &answers);
-            assert_eq!(parse("d.json", &text).unwrap().misplaced_answers, 1);
+            assert_eq!(parse("d.json", &text).unwrap().misplaced_answers(), 1);
         }
     }
 
@@ -225,7 +215,14 @@ mod tests {
         let wrong_type = one_question("a b", "1", "What?", r#"{"text":["b"]}"#);
         for (text, parts) in [
             ("{", ["d.json: at the top level", "line 1 column 1"]),
-            ("[1]", ["d.json: at [0]", "line 1"]),
+            (
+                "[1]",
+                ["d.json: at the top level", "expected an object at line 1"],
+            ),
+            (
+                r#"{"data":[[[["a",[]]]]]}"#,
+                ["d.json: at data[0]", "expected an object"],
+            ),
             (
                 r#"{"data":[{}]}"#,
                 ["d.json: at data[0]", "missing field `paragraphs`"],

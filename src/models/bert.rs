@@ -7,6 +7,7 @@ use super::weights::Weights;
 use super::{ModelDescription, ModelError, SpanModel};
 use crate::batch::{Batch, SpanLogits};
 use crate::ops::{Embedding, Form, LayerNorm, Linear, attention, sum_embeddings};
+use crate::windows::TableSizes;
 
 /// The encoder with its span head.
 pub struct Bert {
@@ -75,7 +76,10 @@ impl Bert {
                 dtype: "f32",
                 ops: form.name(),
                 max_positions: config.max_positions,
-                vocabulary: config.vocabulary,
+                tables: TableSizes {
+                    words: config.vocabulary,
+                    segments: config.segments,
+                },
             },
             form,
             heads: config.heads,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{ARCHITECTURES, ModelError};
-use crate::dataset::squad::json_place;
+use crate::json;
 use crate::ops::Activation;
 
 /// A configuration, by architecture.
@@ -135,6 +135,11 @@ impl BertConfig {
             let heads = wire.num_attention_heads.to_string();
             return Err(unsupported("num_attention_heads", heads, &divisors));
         }
+        let layer_norm_epsilon = wire.layer_norm_eps as f32;
+        if !(layer_norm_epsilon > 0.0 && layer_norm_epsilon < 1.0) {
+            let found = wire.layer_norm_eps.to_string();
+            return Err(unsupported("layer_norm_eps", found, "between 0 and 1"));
+        }
         Ok(Self {
             vocabulary: wire.vocab_size,
             hidden: wire.hidden_size,
@@ -144,17 +149,16 @@ impl BertConfig {
             activation,
             max_positions: wire.max_position_embeddings,
             segments: wire.type_vocab_size,
-            layer_norm_epsilon: wire.layer_norm_eps as f32,
+            layer_norm_epsilon,
         })
     }
 }
 
 fn read<T: for<'de> Deserialize<'de>>(path: &str, json: &[u8]) -> Result<T, ModelError> {
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    serde_path_to_error::deserialize(&mut reader).map_err(|fault| ModelError::MalformedConfig {
+    json::read(json).map_err(|fault| ModelError::MalformedConfig {
         path: path.to_owned(),
-        place: json_place(fault.path()),
-        source: fault.into_inner(),
+        place: fault.place,
+        source: fault.source,
     })
 }
 

@@ -30,13 +30,6 @@ pub struct WireCard {
     pub published: Vec<WirePublished>,
 }
 
-impl WireCard {
-    /// Whether the files are part of the program.
-    pub fn is_bundled(&self) -> bool {
-        matches!(self.source, WireSource::Bundled { .. })
-    }
-}
-
 /// Where a card's files are.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
@@ -84,16 +77,10 @@ pub fn card(name: &str) -> Option<WireCard> {
 ///
 /// Fails where the name means nothing, or the files are missing, unreadable or not to be had.
 pub fn open(model: &str, offline: bool, progress: &dyn Progress) -> Result<ModelFiles, ModelError> {
-    if let Some(card) = card(model) {
-        return match card.source {
-            WireSource::Bundled { .. } => Ok(bundled::model()),
-            WireSource::Repository {
-                repository,
-                revision,
-            } => {
-                let reference = RepoRef::parse_model(&format!("{repository}@{revision}"))?;
-                from_hub(model, &reference, offline, progress)
-            }
+    if card(model).is_some() {
+        return match repository(model)? {
+            None => Ok(bundled::model()),
+            Some(reference) => from_hub(model, &reference, offline, progress),
         };
     }
     let path = Path::new(model);
@@ -128,6 +115,23 @@ fn from_hub(
 ) -> Result<ModelFiles, ModelError> {
     let snapshot = pull(reference, offline, progress)?;
     ModelFiles::from_snapshot(id, &snapshot)
+}
+
+/// The repository that `--model` names: a card's, or one named outright.
+/// Nothing where the model is part of the program.
+///
+/// # Errors
+///
+/// Fails where the name is not of the form `owner/name[@revision]`.
+pub fn repository(model: &str) -> Result<Option<RepoRef>, HubError> {
+    match card(model).map(|card| card.source) {
+        Some(WireSource::Bundled { .. }) => Ok(None),
+        Some(WireSource::Repository {
+            repository,
+            revision,
+        }) => RepoRef::parse_model(&format!("{repository}@{revision}")).map(Some),
+        None => RepoRef::parse_model(model).map(Some),
+    }
 }
 
 /// Fetches the files that a run needs of a repository, unless they are here already.

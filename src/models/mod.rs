@@ -10,6 +10,7 @@ use candle_core::{DType, Device};
 
 use crate::batch::{Batch, SpanLogits};
 use crate::ops::FormChoice;
+use crate::windows::TableSizes;
 use config::ModelConfig;
 use files::ModelFiles;
 use weights::Weights;
@@ -167,8 +168,8 @@ pub struct ModelDescription {
     pub ops: &'static str,
     /// Tokens of a window at the most.
     pub max_positions: usize,
-    /// Rows of the embedding table.
-    pub vocabulary: usize,
+    /// The tables that tokens are looked up in.
+    pub tables: TableSizes,
 }
 
 /// A model that gives span logits. Every architecture is one, and so is a stub in tests.

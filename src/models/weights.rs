@@ -150,8 +150,14 @@ impl<'a> Weights<'a> {
         epsilon: f32,
         form: Form,
     ) -> Result<LayerNorm, ModelError> {
-        let weight = self.get(&format!("{name}.weight"), &[features])?;
-        let bias = self.get(&format!("{name}.bias"), &[features])?;
+        // Checkpoints converted from TensorFlow kept its names.
+        let (weight, bias) = if self.contains(&format!("{name}.gamma")) {
+            ("gamma", "beta")
+        } else {
+            ("weight", "bias")
+        };
+        let weight = self.get(&format!("{name}.{weight}"), &[features])?;
+        let bias = self.get(&format!("{name}.{bias}"), &[features])?;
         LayerNorm::new(&weight, &bias, epsilon, form).map_err(|source| self.failed(name, source))
     }
 

@@ -1,6 +1,6 @@
 //! A run's folder: whole files or none.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -31,7 +31,7 @@ pub enum FolderError {
         source: std::io::Error,
     },
     /// A whole file could not be given its name.
-    #[error("{path}: the finished file could not be moved into place")]
+    #[error("{path}: the finished file could not take this name; is a folder in its place?")]
     Rename {
         /// The file.
         path: String,
@@ -45,6 +45,8 @@ pub enum FolderError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
     path: PathBuf,
+    /// Whether it was made here.
+    fresh: bool,
 }
 
 impl Folder {
@@ -59,11 +61,25 @@ impl Folder {
             path: path.display().to_string(),
             source,
         };
+        let fresh = !path.exists();
         std::fs::create_dir_all(path).map_err(fault)?;
-        NamedTempFile::new_in(path).map_err(fault)?;
-        Ok(Self {
+        let folder = Self {
             path: path.to_owned(),
-        })
+            fresh,
+        };
+        if let Err(source) = NamedTempFile::new_in(path) {
+            folder.discard();
+            return Err(fault(source));
+        }
+        Ok(folder)
+    }
+
+    /// Takes the folder away again if it was made here and nothing is in it.
+    pub fn discard(&self) {
+        if self.fresh {
+            // One that holds something is not removed; that is the system's rule for folders.
+            let _ = std::fs::remove_dir(&self.path);
+        }
     }
 
     /// Where it is.
@@ -92,6 +108,19 @@ impl Folder {
             .into_iter()
             .map(|(name, content)| self.stage(name, &content))
             .collect::<Result<_, _>>()?;
+        // From here on the folder is that of the new run. While the earlier one's files are
+        // being replaced there is no record, so none stands beside answers of another run.
+        for name in ["run.json", "null_odds.json"] {
+            match std::fs::remove_file(self.path.join(name)) {
+                Err(fault) if fault.kind() != ErrorKind::NotFound => {
+                    return Err(FolderError::Rename {
+                        path: self.path.join(name).display().to_string(),
+                        source: fault,
+                    });
+                }
+                _ => {}
+            }
+        }
         for (path, file) in staged {
             file.persist(&path).map_err(|fault| FolderError::Rename {
                 path: path.display().to_string(),

@@ -208,7 +208,7 @@ pub struct WireEnvironment {
     pub cpu_features: Vec<String>,
     /// Logical processors this process may use.
     pub logical_cores: usize,
-    /// Threads that computed.
+    /// Logical processors that computed: one a thread, as far as there are.
     pub cores_used: usize,
     /// Physical memory.
     pub memory_total_bytes: Option<u64>,
@@ -319,7 +319,7 @@ impl WireEnvironment {
             architecture: environment.architecture.to_owned(),
             cpu_features: features.map(ToString::to_string).collect(),
             logical_cores: environment.logical_cores,
-            cores_used: threads,
+            cores_used: threads.min(environment.logical_cores),
             memory_total_bytes: environment.memory_total_bytes,
             os: environment.os,
             kernel: environment.kernel,

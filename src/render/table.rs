@@ -10,7 +10,12 @@ use crate::record::WireRecord;
 pub fn table(records: &[WireRecord], emphasis: (&str, &str)) -> String {
     let rows: Vec<Vec<String>> = records
         .iter()
-        .map(|record| COLUMNS.iter().map(|(_, cell)| cell(record)).collect())
+        .map(|record| {
+            COLUMNS
+                .iter()
+                .map(|(_, cell)| plain(&cell(record)))
+                .collect()
+        })
         .collect();
     let widths: Vec<usize> = COLUMNS
         .iter()
@@ -28,6 +33,12 @@ pub fn table(records: &[WireRecord], emphasis: (&str, &str)) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A name may hold anything, and a record is one line.
+fn plain(cell: &str) -> String {
+    let plain = cell.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.collect()
 }
 
 /// Names to the left, figures to the right.

@@ -2,7 +2,6 @@
 
 pub mod normalize;
 pub mod predictions;
-pub mod python;
 pub mod squad_v1;
 pub mod squad_v2;
 
@@ -52,7 +51,7 @@ pub enum ScoreError {
     },
     /// SQuAD v1.1 has no notion of an unanswerable question.
     #[error(
-        "{dataset}: {place}: question \"{id}\" has no gold answer, which squad-v1 cannot score; use --protocol squad-v2"
+        "{dataset}: at {place}: question \"{id}\" has no gold answer, which squad-v1 cannot score; use --protocol squad-v2"
     )]
     NoGoldAnswer {
         /// The data set's file.

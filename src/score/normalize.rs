@@ -1,6 +1,6 @@
 //! `normalize_answer` of the official SQuAD scripts, shared by v1.1 and v2.0.
 
-use super::python;
+use crate::python;
 
 /// Lower-cases, drops ASCII punctuation, blanks the articles *a*, *an* and
 /// *the*, and collapses white space, in that order.

@@ -1,5 +1,6 @@
 //! Prediction and no-answer-probability files, in the official format.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -109,7 +110,8 @@ impl NoAnswerProbabilities {
     /// Ids and probabilities from the lowest to the highest; equals stay in file order.
     pub(super) fn ascending(&self) -> impl Iterator<Item = (&str, f64)> {
         let mut order: Vec<_> = self.values.iter().collect();
-        order.sort_by(|a, b| a.1.total_cmp(&b.1));
+        // Stable, with -0 equal to 0 as in Python; JSON has no NaN.
+        order.sort_by(|a, b| a.1.partial_cmp(&b.1).unwrap_or(Ordering::Equal));
         order.into_iter().map(|(id, value)| (id.as_str(), *value))
     }
 }

@@ -3,7 +3,7 @@
 use super::normalize::normalize_answer;
 use super::{Predictions, QuestionScore, ScoreError, token_overlap};
 use crate::dataset::{Dataset, Question};
-use crate::score::python;
+use crate::python;
 
 /// What the official v1.1 script prints, in percent, with the count it divides by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,6 +37,22 @@ fn f1(prediction: &str, gold: &str) -> f64 {
     token_overlap(&prediction, &gold)
 }
 
+/// Checks that the protocol can score `dataset`.
+///
+/// # Errors
+///
+/// Fails where a question has no gold answer: the official script stops there too.
+pub fn check(dataset: &Dataset) -> Result<(), ScoreError> {
+    match dataset.questions.iter().find(|q| q.answers.is_empty()) {
+        None => Ok(()),
+        Some(question) => Err(ScoreError::NoGoldAnswer {
+            dataset: dataset.origin.clone(),
+            place: question.place.to_string(),
+            id: question.id.clone(),
+        }),
+    }
+}
+
 /// Scores a prediction file as the official v1.1 script does.
 ///
 /// A question with no prediction counts as wrong.
@@ -48,13 +64,7 @@ pub fn score(
     dataset: &Dataset,
     predictions: &Predictions,
 ) -> Result<(SquadV1, Vec<Option<QuestionScore>>), ScoreError> {
-    if let Some(question) = dataset.questions.iter().find(|q| q.answers.is_empty()) {
-        return Err(ScoreError::NoGoldAnswer {
-            dataset: dataset.origin.clone(),
-            place: question.place.to_string(),
-            id: question.id.clone(),
-        });
-    }
+    check(dataset)?;
     let scores: Vec<Option<QuestionScore>> =
         super::per_question(dataset, predictions, score_question);
     let total = dataset.questions.len();

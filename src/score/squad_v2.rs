@@ -3,7 +3,7 @@
 use super::normalize::normalize_answer;
 use super::{NoAnswerProbabilities, Predictions, QuestionScore, ScoreError, token_overlap};
 use crate::dataset::{Dataset, Question};
-use crate::score::python;
+use crate::python;
 
 /// One row of the script's result: exact match, F1 and the number of questions.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,6 +2,7 @@
 
 use spanbench::batch::{Batch, SpanLogits};
 use spanbench::models::{ModelDescription, ModelError, SpanModel};
+use spanbench::windows::TableSizes;
 
 /// Gives each token a start and end logit by a function of (token id, position, window length).
 pub struct Stub<F> {
@@ -19,7 +20,10 @@ impl<F: Fn(u32, usize, usize) -> (f32, f32) + Send + Sync> Stub<F> {
                 dtype: "f32",
                 ops: "none",
                 max_positions: 512,
-                vocabulary: 30_522,
+                tables: TableSizes {
+                    words: 30_522,
+                    segments: 2,
+                },
             },
             logits,
         }
