@@ -269,7 +269,7 @@ fn tensors_of_other_heads_are_left_alone() {
 }
 
 #[test]
-fn names_without_the_prefix_and_half_precision_load() {
+fn older_names_and_half_precision_load() {
     let golden = golden();
     let bare = with_tensors(|t| {
         *t = t
@@ -280,6 +280,25 @@ fn names_without_the_prefix_and_half_precision_load() {
     let model = load(bare.path(), FormChoice::Auto).unwrap();
     let logits = model.span_logits(&golden.batch).unwrap();
     assert_close(&logits.start, &golden.start, 2e-4, "without the prefix");
+
+    let renamed = with_tensors(|t| {
+        let rename = |name: String| {
+            let name = name.replace("LayerNorm.weight", "LayerNorm.gamma");
+            name.replace("LayerNorm.bias", "LayerNorm.beta")
+        };
+        *t = t
+            .drain()
+            .map(|(name, tensor)| (rename(name), tensor))
+            .collect();
+    });
+    let model = load(renamed.path(), FormChoice::Auto).unwrap();
+    let logits = model.span_logits(&golden.batch).unwrap();
+    assert_close(
+        &logits.start,
+        &golden.start,
+        2e-4,
+        "with TensorFlow's names",
+    );
 
     for dtype in [DType::F16, DType::BF16] {
         let half = with_tensors(|t| {
