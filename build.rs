@@ -6,15 +6,18 @@ use std::process::Command;
 /// Libraries whose version can change a figure.
 const LIBRARIES: [&str; 4] = ["candle-core", "candle-nn", "gemm", "tokenizers"];
 
+/// What the program is made of: where one of these has changed, it is no longer the commit's.
+const INPUTS: [&str; 6] = [
+    "build.rs",
+    "src",
+    "Cargo.toml",
+    "Cargo.lock",
+    "models",
+    "benchmarks",
+];
+
 fn main() {
-    for name in [
-        "build.rs",
-        "src",
-        "Cargo.toml",
-        "Cargo.lock",
-        "models",
-        "benchmarks",
-    ] {
+    for name in INPUTS {
         println!("cargo::rerun-if-changed={name}");
     }
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
@@ -74,15 +77,7 @@ fn revision() -> Option<String> {
         }
     }
     let commit = git(&["rev-parse", "HEAD"])?;
-    let inputs = [
-        "build.rs",
-        "src",
-        "Cargo.toml",
-        "Cargo.lock",
-        "models",
-        "benchmarks",
-    ];
-    let changed = git(&[&["status", "--porcelain", "--"], &inputs[..]].concat())?;
+    let changed = git(&[&["status", "--porcelain", "--"], &INPUTS[..]].concat())?;
     Some(if changed.is_empty() {
         commit
     } else {

@@ -210,7 +210,7 @@ fn forward(
         let started = Instant::now();
         let batch = Batch::pack(windows, run);
         let logits = model.span_logits(&batch)?;
-        for (&window, pair) in run.iter().zip(batch.boundaries.windows(2)) {
+        for (&window, pair) in batch.windows.iter().zip(batch.boundaries.windows(2)) {
             results[window] = Some(WindowResult {
                 start: logits.start[pair[0]..pair[1]].to_vec(),
                 end: logits.end[pair[0]..pair[1]].to_vec(),

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     /// Each expectation is what `evaluate-v2.0.py` returns under CPython 3.11;
-    /// `tests/goldens/score/make_normalize.py` holds the larger set.
+    /// `tests/goldens/make_score.py` makes the larger set of tests/score.rs.
     #[test]
     fn agrees_with_the_script_on_awkward_text() {
         for (text, expected) in [
