@@ -17,6 +17,7 @@ const INPUTS: [&str; 6] = [
 ];
 
 fn main() {
+    write_cards();
     for name in INPUTS {
         println!("cargo::rerun-if-changed={name}");
     }
@@ -44,6 +45,26 @@ fn main() {
     if let Ok(lock) = std::fs::read_to_string("Cargo.lock") {
         set("LIBRARIES", &libraries(&lock));
     }
+}
+
+/// Writes the list of model cards, which the program includes with their texts.
+fn write_cards() {
+    let here = std::env::current_dir().expect("the package's folder");
+    let folder = here.join("models/cards");
+    let entries = std::fs::read_dir(&folder).expect("models/cards can be listed");
+    let paths = entries.map(|entry| entry.expect("models/cards can be listed").path());
+    let mut cards: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .collect();
+    cards.sort();
+    let lines = cards.iter().map(|path| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let path = path.display().to_string();
+        format!("    ({name:?}, include_str!({path:?})),\n")
+    });
+    let list = format!("&[\n{}]\n", lines.collect::<String>());
+    let out = std::env::var("OUT_DIR").expect("cargo says where to write");
+    std::fs::write(Path::new(&out).join("cards.rs"), list).expect("OUT_DIR can be written");
 }
 
 fn output(command: &mut Command) -> Option<String> {

@@ -3,7 +3,7 @@
 //! Embedded rather than installed beside it, so that `spanbench` alone works
 //! from any directory, also after `cargo install`.
 
-use crate::models::files::{ModelFile, ModelFiles};
+use crate::models::files::{ModelFile, ModelFiles, WeightFiles, WeightFormat};
 
 /// Name of the bundled model: that of its card.
 pub const MODEL: &str = "minilm-l6-squad";
@@ -11,8 +11,8 @@ pub const MODEL: &str = "minilm-l6-squad";
 /// Name of the bundled data set.
 pub const DATASET: &str = "mixed-bag";
 
-/// The cards in models/cards: name and TOML text.
-pub const CARDS: &[(&str, &str)] = &[(MODEL, include_str!("../models/cards/minilm-l6-squad.toml"))];
+/// The cards in models/cards by name: name and TOML text.
+pub const CARDS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/cards.rs"));
 
 const MODEL_PATH: &str = "models/bundled/minilm-l6-squad";
 const CONFIG: &[u8] = include_bytes!("../models/bundled/minilm-l6-squad/config.json");
@@ -34,7 +34,11 @@ pub fn model() -> ModelFiles {
         id: MODEL.to_owned(),
         revision: None,
         config: file("config.json", CONFIG),
-        tokenizer: file("tokenizer.json", TOKENIZER),
-        weights: file("model.safetensors", WEIGHTS),
+        tokenizer: vec![file("tokenizer.json", TOKENIZER)],
+        weights: WeightFiles {
+            format: WeightFormat::Safetensors,
+            index: None,
+            files: vec![file("model.safetensors", WEIGHTS)],
+        },
     }
 }

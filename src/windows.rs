@@ -4,10 +4,12 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use tokenizers::{Encoding, Tokenizer};
+use tokenizers::{Encoding, PostProcessorWrapper, Tokenizer};
 
 use crate::dataset::{Dataset, Question};
 use crate::python;
+use crate::tokenizer::TokenizerSource;
+use crate::tokenizer::vocabulary::TokenizerError;
 
 /// What can go wrong between text and tokens.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +22,20 @@ pub enum WindowError {
         /// What the parser said.
         #[source]
         source: tokenizers::Error,
+    },
+    /// The tokeniser cannot be built from vocabulary files.
+    #[error(transparent)]
+    Vocabulary(#[from] TokenizerError),
+    /// What says how the tokeniser is used cannot be read.
+    #[error("{path}: at {place}: not the settings of a tokenizer")]
+    BadTokenizerSettings {
+        /// The file.
+        path: String,
+        /// JSON path of the fault.
+        place: String,
+        /// What the parser said.
+        #[source]
+        source: serde_json::Error,
     },
     /// The tokeniser and the weights do not belong together.
     #[error(
@@ -137,7 +153,7 @@ impl Window {
 pub struct TableSizes {
     /// Rows of the word table.
     pub words: usize,
-    /// Rows of the segment table.
+    /// Rows of the segment table; 0 where the model has none.
     pub segments: usize,
 }
 
@@ -154,10 +170,14 @@ pub struct DatasetWindows {
 pub struct Windower {
     settings: WindowSettings,
     tokenizer: Tokenizer,
+    /// Whether tokens have the tokeniser's segment ids, or all zero.
+    has_segments: bool,
+    /// Whether a window's first passage token keeps the white space before it.
+    keeps_first_space: bool,
 }
 
 impl Windower {
-    /// Reads a `tokenizer.json`; `origin` names it in messages.
+    /// Sets a tokeniser up for the model's tables.
     ///
     /// The tokeniser must fit the model's tables: every id below the number
     /// of words, and not so much smaller that the rest cannot be padding.
@@ -167,31 +187,41 @@ impl Windower {
     /// Fails where the file cannot be read as a tokeniser, does not fit the
     /// vocabulary, or `settings` leave no step between windows.
     pub fn new(
-        origin: &str,
-        tokenizer_json: &[u8],
+        source: TokenizerSource,
         tables: TableSizes,
         settings: WindowSettings,
     ) -> Result<Self, WindowError> {
+        let TokenizerSource {
+            path,
+            mut tokenizer,
+            gives_segments,
+        } = source;
         if settings.doc_stride >= settings.max_seq_len {
             return Err(WindowError::BadSettings(format!(
                 "--doc-stride {} must be smaller than --max-seq-len {}: it is the overlap of two windows",
                 settings.doc_stride, settings.max_seq_len
             )));
         }
-        let bad = |source| WindowError::BadTokenizer {
-            path: origin.to_owned(),
-            source,
-        };
-        let mut tokenizer = Tokenizer::from_bytes(tokenizer_json).map_err(bad)?;
         // Padding is for other batches than these. Truncation is done here: tokenizers 0.23.2
         // stops tokenising at the limit and so loses a long passage's later windows.
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(bad)?;
-        check_vocabulary(origin, &tokenizer, tables.words)?;
-        check_framing(origin, &tokenizer, tables)?;
+        let untruncated = tokenizer.with_truncation(None);
+        untruncated.map_err(|source| WindowError::BadTokenizer {
+            path: path.clone(),
+            source,
+        })?;
+        // One segment is none: models of that kind are given no segment ids.
+        let has_segments = gives_segments && tables.segments > 1;
+        check_vocabulary(&path, &tokenizer, tables.words)?;
+        check_framing(&path, &tokenizer, tables, has_segments)?;
+        let keeps_first_space = tokenizer
+            .get_post_processor()
+            .is_some_and(keeps_first_space);
         Ok(Self {
             settings,
             tokenizer,
+            has_segments,
+            keeps_first_space,
         })
     }
 
@@ -224,7 +254,7 @@ impl Windower {
             .map_err(failed)?;
         if whole.len() <= self.settings.max_seq_len {
             let passage = passage_range(&whole);
-            return Ok(vec![window(index, &whole, &passage, passage.clone())]);
+            return Ok(vec![self.window(index, &whole, &passage, passage.clone())]);
         }
         self.check_room(dataset, question, &whole)?;
         let passage = passage_range(&whole);
@@ -233,7 +263,7 @@ impl Windower {
         Ok(parts
             .map(|part| {
                 let part = passage.start + part.start..passage.start + part.end;
-                window(index, &whole, &passage, part)
+                self.window(index, &whole, &passage, part)
             })
             .collect())
     }
@@ -262,6 +292,56 @@ impl Windower {
             all.times.push(time);
         }
         Ok(all)
+    }
+
+    /// The window that shows `part` of the passage's tokens: all that stands before
+    /// and after them in the encoded pair stays.
+    fn window(
+        &self,
+        question: usize,
+        whole: &Encoding,
+        passage: &Range<usize>,
+        part: Range<usize>,
+    ) -> Window {
+        let narrow = |at: usize| {
+            u32::try_from(at)
+                .expect("OK because a passage of 4 billion characters fits no memory here")
+        };
+        let keep = |all: &[u32]| {
+            let parts = [
+                &all[..passage.start],
+                &all[part.clone()],
+                &all[passage.end..],
+            ];
+            parts.concat()
+        };
+        let token_ids = keep(whole.get_ids());
+        let token_types = if self.has_segments {
+            keep(whole.get_type_ids())
+        } else {
+            vec![0; token_ids.len()]
+        };
+        let mut offsets = whole.get_offsets()[part.clone()].to_vec();
+        if self.keeps_first_space
+            && part.start > passage.start
+            && let Some((start, end)) = offsets.first_mut()
+        {
+            let spaces = leading_spaces(&whole.get_tokens()[part.start]);
+            if start == end {
+                *end = end.saturating_sub(spaces);
+            }
+            *start = start.saturating_sub(spaces);
+        }
+        Window {
+            question,
+            token_ids,
+            token_types,
+            passage_start: passage.start,
+            offsets: offsets
+                .into_iter()
+                .map(|(start, end)| (narrow(start), narrow(end)))
+                .collect(),
+        }
     }
 
     fn check_room(
@@ -324,6 +404,7 @@ fn check_framing(
     origin: &str,
     tokenizer: &Tokenizer,
     tables: TableSizes,
+    has_segments: bool,
 ) -> Result<(), WindowError> {
     let unframed = |fault: &str| WindowError::BadFraming {
         path: origin.to_owned(),
@@ -344,7 +425,8 @@ fn check_framing(
         ));
     }
     let beyond = |ids: &[u32], rows: usize| ids.iter().any(|&id| id as usize >= rows);
-    if beyond(encoding.get_ids(), tables.words) || beyond(encoding.get_type_ids(), tables.segments)
+    if beyond(encoding.get_ids(), tables.words)
+        || has_segments && beyond(encoding.get_type_ids(), tables.segments)
     {
         return Err(unframed("it gives ids that the model's tables do not have"));
     }
@@ -375,29 +457,28 @@ fn cut(tokens: usize, room: usize, overlap: usize) -> impl Iterator<Item = Range
     })
 }
 
-/// The window that shows `part` of the passage's tokens: all that stands before
-/// and after them in the encoded pair stays.
-fn window(question: usize, whole: &Encoding, passage: &Range<usize>, part: Range<usize>) -> Window {
-    let narrow = |at: usize| {
-        u32::try_from(at).expect("OK because a passage of 4 billion characters fits no memory here")
-    };
-    let keep = |all: &[u32]| {
-        let parts = [
-            &all[..passage.start],
-            &all[part.clone()],
-            &all[passage.end..],
-        ];
-        parts.concat()
-    };
-    let offsets = whole.get_offsets()[part.clone()].iter();
-    Window {
-        question,
-        token_ids: keep(whole.get_ids()),
-        token_types: keep(whole.get_type_ids()),
-        passage_start: passage.start,
-        offsets: offsets
-            .map(|&(start, end)| (narrow(start), narrow(end)))
-            .collect(),
+/// The white space at the beginning of a byte-level token, where a space is written Ġ.
+fn leading_spaces(token: &str) -> usize {
+    let spaces = token.chars().take_while(|&c| c == 'Ġ' || c.is_whitespace());
+    spaces.count()
+}
+
+/// Whether the post-processor trims white space off all offsets but those of a
+/// window's first token, as byte-level ones do that put a space before the text.
+///
+/// They take that token's space for the one they added, also where a window
+/// begins in the middle of a passage (`process_offsets` of the tokenizers library).
+fn keeps_first_space(post_processor: &PostProcessorWrapper) -> bool {
+    match post_processor {
+        PostProcessorWrapper::ByteLevel(byte_level) => {
+            byte_level.trim_offsets && byte_level.add_prefix_space
+        }
+        PostProcessorWrapper::Roberta(roberta) => roberta.trim_offsets && roberta.add_prefix_space,
+        PostProcessorWrapper::Sequence(sequence) => {
+            let processors: &[PostProcessorWrapper] = sequence.as_ref();
+            processors.iter().any(keeps_first_space)
+        }
+        _ => false,
     }
 }
 

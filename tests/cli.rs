@@ -515,13 +515,26 @@ fn settings_that_cannot_be_are_refused() {
     }
     for (arguments, says) in [
         (["--threads", "0"], "at least 1"),
-        (["--device", "cuda"], "possible values: auto, cpu"),
+        (
+            ["--device", "gpu"],
+            "known are auto, cpu, cuda, cuda:N and metal",
+        ),
+        (["--dtype", "int4"], "known are f32, f16 and bf16"),
         (["--dtype", "int3"], "int3"),
         (["--protocol", "x"], "known are auto, squad-v1 and squad-v2"),
         (["--nonsense", "x"], "--nonsense"),
     ] {
         let output = spanbench(home.path()).args(arguments).output().unwrap();
         assert_refused(&output, &[arguments[0], says, "--help"]);
+    }
+    if cfg!(not(feature = "cuda")) {
+        let mut command = spanbench(home.path());
+        let output = command
+            .args(["--device", "cuda:1", "--out", "o"])
+            .output()
+            .unwrap();
+        assert_refused(&output, &["--device cuda:1", "--features cuda"]);
+        assert_nothing_written(&home.path().join("o"));
     }
     let output = spanbench(home.path()).arg("score").output().unwrap();
     assert_refused(&output, &["--dataset <D>", "--predictions <P.json>"]);
@@ -653,6 +666,7 @@ fn lists_name_what_there_is() {
             .args(["list", what])
             .output()
             .unwrap();
-        assert!(text(&output.stdout).starts_with(name));
+        let list = text(&output.stdout);
+        assert!(list.lines().any(|line| line.starts_with(name)), "{list}");
     }
 }

@@ -126,10 +126,7 @@ fn what_the_hub_refuses_is_one_line_and_exit_code_2() {
 #[test]
 fn a_repository_without_the_files_says_which() {
     let house = House::new();
-    house.list(
-        "main",
-        &["config.json", "pytorch_model.bin", "tokenizer.json"],
-    );
+    house.list("main", &["config.json", "tf_model.h5", "tokenizer.json"]);
     let output = spanbench(&house, &["run", "--model", ID, "--out", "o"]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2));

@@ -11,6 +11,7 @@ use spanbench::decode::DecodeSettings;
 use spanbench::measure::phases::PhaseClock;
 use spanbench::models::SpanModel;
 use spanbench::score::{self, Predictions, Protocol};
+use spanbench::tokenizer;
 use spanbench::windows::{TableSizes, WindowError, WindowSettings, Windower};
 use support::stub::Stub;
 
@@ -47,13 +48,8 @@ fn tables(words: usize) -> TableSizes {
 
 fn windower(settings: WindowSettings) -> Windower {
     let files = bundled::model();
-    Windower::new(
-        "tokenizer.json",
-        &files.tokenizer.bytes,
-        tables(30_522),
-        settings,
-    )
-    .unwrap()
+    let source = tokenizer::from_json("tokenizer.json", &files.tokenizer[0].bytes).unwrap();
+    Windower::new(source, tables(30_522), settings).unwrap()
 }
 
 fn run(model: &dyn SpanModel, settings: &AnswerSettings) -> Result<Answers, AnswerError> {
@@ -234,12 +230,8 @@ fn a_tokenizer_of_another_vocabulary_is_refused() {
         (1000, "highest token id is 30521"),
         (60_000, "30522 tokens only"),
     ] {
-        let made = Windower::new(
-            "t.json",
-            &files.tokenizer.bytes,
-            tables(vocabulary),
-            SETTINGS.windows,
-        );
+        let source = tokenizer::from_json("t.json", &files.tokenizer[0].bytes).unwrap();
+        let made = Windower::new(source, tables(vocabulary), SETTINGS.windows);
         let Err(error) = made else {
             panic!("{vocabulary} should not fit")
         };
@@ -250,7 +242,7 @@ fn a_tokenizer_of_another_vocabulary_is_refused() {
 #[test]
 fn a_tokenizer_that_does_not_frame_the_pair_is_refused() {
     let files = bundled::model();
-    let whole: serde_json::Value = serde_json::from_slice(&files.tokenizer.bytes).unwrap();
+    let whole: serde_json::Value = serde_json::from_slice(&files.tokenizer[0].bytes).unwrap();
     let mut bare = whole.clone();
     bare["post_processor"] = serde_json::Value::Null;
     let mut one_sided = whole.clone();
@@ -264,7 +256,8 @@ fn a_tokenizer_that_does_not_frame_the_pair_is_refused() {
         (third_segment, "tables do not have"),
     ] {
         let bytes = tokenizer.to_string();
-        let made = Windower::new("t.json", bytes.as_bytes(), tables(30_522), SETTINGS.windows);
+        let source = tokenizer::from_json("t.json", bytes.as_bytes());
+        let made = source.and_then(|s| Windower::new(s, tables(30_522), SETTINGS.windows));
         let Err(error) = made else {
             panic!("{says}: should be refused")
         };

@@ -1,7 +1,7 @@
 //! The operations' forms against scalar twins in f64, on ragged random shapes.
 
 use candle_core::{DType, Device, Tensor};
-use spanbench::ops::{Activation, Form, LayerNorm, Linear, attention};
+use spanbench::ops::{Activation, Attention, Form, Linear, Norm, attention};
 
 /// Numbers that look random and are the same every time, roughly between -2 and 2.
 struct Noise(u64);
@@ -93,7 +93,13 @@ fn attention_on_ragged_sequences() {
         let projected = noise.matrix(boundaries[lengths.len()], 3 * heads * size);
         let expected = softmax_attention(&projected, &boundaries, heads);
         for form in [Form::Cpu, Form::Portable] {
-            let found = attention(&tensor(&projected), &boundaries, heads, form).unwrap();
+            let found = attention(
+                &tensor(&projected),
+                &boundaries,
+                &Attention::scaled(heads, size),
+                form,
+            )
+            .unwrap();
             assert_close(
                 &found,
                 &expected,
@@ -118,7 +124,13 @@ fn attention_does_not_look_across_boundaries() {
     }
     let expected = softmax_attention(&projected, &boundaries, heads);
     for form in [Form::Cpu, Form::Portable] {
-        let found = attention(&tensor(&poisoned), &boundaries, heads, form).unwrap();
+        let found = attention(
+            &tensor(&poisoned),
+            &boundaries,
+            &Attention::scaled(heads, size),
+            form,
+        )
+        .unwrap();
         let own = found.narrow(0, 9, 5).unwrap();
         assert_close(&own, &expected[9..14], form.name());
         let other: Vec<Vec<f32>> = found.to_vec2().unwrap();
@@ -139,7 +151,13 @@ fn attention_with_extreme_scores() {
         .map(|row| row.into_iter().map(|x| x * 60.0).collect())
         .collect();
     let expected = softmax_attention(&projected, &[0, 20], 1);
-    let found = attention(&tensor(&projected), &[0, 20], 1, Form::Cpu).unwrap();
+    let found = attention(
+        &tensor(&projected),
+        &[0, 20],
+        &Attention::scaled(1, 16),
+        Form::Cpu,
+    )
+    .unwrap();
     let found: Vec<Vec<f32>> = found.to_vec2().unwrap();
     for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
         assert!(found.is_finite());
@@ -160,6 +178,7 @@ fn exact_activation(activation: Activation, x: f64) -> f64 {
         }
         Activation::Relu => x.max(0.0),
         Activation::Silu => x / (1.0 + (-x).exp()),
+        Activation::Tanh => x.tanh(),
     }
 }
 
@@ -196,6 +215,7 @@ fn linear_with_every_activation() {
             Some(Activation::GeluTanh),
             Some(Activation::Relu),
             Some(Activation::Silu),
+            Some(Activation::Tanh),
         ] {
             let expected: Vec<Vec<f64>> = x
                 .iter()
@@ -208,7 +228,7 @@ fn linear_with_every_activation() {
                 })
                 .collect();
             for form in [Form::Cpu, Form::Portable] {
-                let mut layer = Linear::new(&tensor(&weight), vector(&bias), form).unwrap();
+                let mut layer = Linear::new(&tensor(&weight), Some(&vector(&bias)), form).unwrap();
                 if let Some(activation) = activation {
                     layer = layer.with_activation(activation);
                 }
@@ -253,15 +273,16 @@ fn layer_norm_of_a_sum() {
             })
             .collect();
         for form in [Form::Cpu, Form::Portable] {
-            let norm = LayerNorm::new(&vector(&weight), &vector(&bias), epsilon, form).unwrap();
-            let found = norm.forward(tensor(&x), &tensor(&residual)).unwrap();
+            let norm = Norm::new(&vector(&weight), &vector(&bias), Some(epsilon), form).unwrap();
+            let found = norm.forward_sum(tensor(&x), &tensor(&residual)).unwrap();
             assert_close(&found, &expected, &format!("{form} {tokens}×{features}"));
         }
     }
 }
 
 #[test]
-fn the_cpu_form_is_for_f32_on_the_cpu() {
-    assert_eq!(Form::fastest(&Device::Cpu, DType::F32), Form::Cpu);
-    assert_eq!(Form::fastest(&Device::Cpu, DType::F16), Form::Portable);
+fn the_cpu_form_computes_in_f32_whatever_weights_are_kept_in() {
+    assert_eq!(Form::fastest(&Device::Cpu), Form::Cpu);
+    assert_eq!(Form::Cpu.activations(DType::F16), DType::F32);
+    assert_eq!(Form::Portable.activations(DType::BF16), DType::BF16);
 }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use spanbench::bundled;
 use spanbench::cell::{self, CellSettings, CellSpec, Silent, WindowOrder};
+use spanbench::device::DeviceChoice;
 use spanbench::hub;
+use spanbench::models::Precision;
 use spanbench::ops::FormChoice;
 use spanbench::record::CellOutput;
 use spanbench::score::{Protocol, ProtocolChoice};
@@ -25,6 +27,8 @@ fn settings() -> CellSettings {
         batch_tokens: 2048,
         order: WindowOrder::AsGiven,
         seed: 0,
+        device: DeviceChoice::Cpu,
+        precision: Precision::F32,
         ops: FormChoice::Auto,
         offline: true,
     }

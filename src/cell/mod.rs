@@ -4,17 +4,16 @@ pub mod answer;
 
 use std::time::SystemTime;
 
-use candle_core::Device;
-
 use crate::dataset::{Dataset, DatasetError};
 use crate::decode::DecodeSettings;
+use crate::device::{DeviceChoice, DeviceError, OpenDevice};
 use crate::hub::Progress as HubProgress;
 use crate::measure::environment::Environment;
 use crate::measure::latency::Latencies;
 use crate::measure::memory::MemoryWatch;
 use crate::measure::phases::PhaseClock;
 use crate::models::files::ModelFiles;
-use crate::models::{self, ModelDescription, ModelError, SpanModel};
+use crate::models::{self, ModelDescription, ModelError, Precision, SpanModel};
 use crate::ops::FormChoice;
 use crate::record::wire::{
     self, WireAccuracy, WireDataset, WireEnvironment, WireFile, WireMemory, WireModel,
@@ -22,6 +21,7 @@ use crate::record::wire::{
 };
 use crate::record::{CellOutput, QuestionResult};
 use crate::score::{self, Predictions, Protocol, ProtocolChoice, ScoreError, Scored};
+use crate::tokenizer;
 use crate::windows::{WindowError, WindowSettings, Windower};
 pub use answer::{AnswerError, AnswerSettings, Answers, Progress, Silent, WindowOrder};
 
@@ -31,6 +31,9 @@ pub enum CellError {
     /// The data set is at fault.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// The device is not to be had.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The model is at fault.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -88,6 +91,10 @@ pub struct CellSettings {
     pub order: WindowOrder,
     /// Seed of a shuffled order.
     pub seed: u64,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// What weights are kept in.
+    pub precision: Precision,
     /// The form of the operations.
     pub ops: FormChoice,
     /// Whether the hub must not be asked.
@@ -110,7 +117,7 @@ pub fn run(
         .build()
         .map_err(|source| CellError::Threads { threads, source })?;
     // From here on every parallel loop, candle's and the tokeniser's too, is on these threads.
-    let mut run = Run::begin();
+    let mut run = Run::begin(spec.settings.device.open()?);
     let dataset = run.load_dataset(spec)?;
     let files = models::locate::open(&spec.model, spec.settings.offline, hub_progress)?;
     run.clock.end("model_files");
@@ -122,11 +129,13 @@ struct Run {
     started: SystemTime,
     clock: PhaseClock,
     memory: MemoryWatch,
+    device: OpenDevice,
 }
 
 impl Run {
-    fn begin() -> Self {
+    fn begin(device: OpenDevice) -> Self {
         Self {
+            device,
             started: SystemTime::now(),
             clock: PhaseClock::start(),
             memory: MemoryWatch::start(),
@@ -155,7 +164,8 @@ impl Run {
             // The scorer would say so too, at the end of the run.
             score::squad_v1::check(dataset)?;
         }
-        let model = models::load(files, &Device::Cpu, settings.ops)?;
+        let device = &self.device.device;
+        let model = models::load(files, device, settings.precision, settings.ops)?;
         let windower = windower(files, model.description(), settings.windows)?;
         self.clock.end("model_load");
         let answer_settings = AnswerSettings {
@@ -215,7 +225,7 @@ impl Run {
             started: humantime::format_rfc3339_millis(self.started).to_string(),
             model: wire_model(files, model.description()),
             dataset: wire_dataset(dataset, answers),
-            device: "cpu".to_owned(),
+            device: self.device.name.clone(),
             protocol: wire_protocol(&spec.settings, answer_settings, dataset),
             accuracy: WireAccuracy::from(&scored.accuracy),
             throughput: wire_throughput(answers),
@@ -229,7 +239,7 @@ impl Run {
             },
             phases_s: serde_json::Map::new(),
             wall_s: 0.0,
-            warnings: warnings(dataset, &environment),
+            warnings: warnings(dataset, &environment, &self.device),
             environment,
         };
         self.clock.end("record");
@@ -246,18 +256,16 @@ fn windower(
     description: &ModelDescription,
     settings: WindowSettings,
 ) -> Result<Windower, WindowError> {
-    if settings.max_seq_len > description.max_positions {
+    if let Some(positions) = description.max_positions
+        && settings.max_seq_len > positions
+    {
         return Err(WindowError::BadSettings(format!(
-            "{}: the model has {} positions; --max-seq-len {} must not be more",
-            files.config.path, description.max_positions, settings.max_seq_len
+            "{}: the model has {positions} positions; --max-seq-len {} must not be more",
+            files.config.path, settings.max_seq_len
         )));
     }
-    Windower::new(
-        &files.tokenizer.path,
-        &files.tokenizer.bytes,
-        description.tables,
-        settings,
-    )
+    let source = tokenizer::read(description.architecture, &files.config, &files.tokenizer)?;
+    Windower::new(source, description.tables, settings)
 }
 
 fn score_answers(
@@ -307,8 +315,9 @@ fn wire_model(files: &ModelFiles, description: &ModelDescription) -> WireModel {
         architecture: description.architecture.to_owned(),
         parameters: description.parameters,
         dtype: description.dtype.to_owned(),
+        compute_dtype: description.compute_dtype.to_owned(),
         ops: description.ops.to_owned(),
-        files: files_read.to_vec(),
+        files: files_read.collect(),
     }
 }
 
@@ -371,8 +380,9 @@ fn summary(durations: &[std::time::Duration]) -> wire::WireLatencies {
         .into()
 }
 
-fn warnings(dataset: &Dataset, environment: &WireEnvironment) -> Vec<String> {
+fn warnings(dataset: &Dataset, environment: &WireEnvironment, device: &OpenDevice) -> Vec<String> {
     let mut warnings: Vec<String> = dataset.misplaced_warning().into_iter().collect();
+    warnings.extend(device.note.clone());
     if !environment.is_optimised() {
         warnings.push(format!(
             "a {} build (opt-level {}): its timings mean nothing; build with --release",

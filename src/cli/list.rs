@@ -3,8 +3,9 @@
 use clap::{Args, ValueEnum};
 use spanbench::bundled;
 use spanbench::dataset::Dataset;
+use spanbench::device::DeviceChoice;
 use spanbench::measure::environment::Environment;
-use spanbench::models::locate;
+use spanbench::models::card::{self, WireCard, WirePublished, WireSource};
 
 use super::terminal;
 
@@ -36,16 +37,70 @@ pub fn execute(arguments: &ListArguments) -> anyhow::Result<()> {
     terminal::print(&text)
 }
 
+/// A line a card: name, architecture, size, data, the first published scores, licence, source.
 fn models() -> String {
-    let cards = bundled::CARDS.iter();
-    let cards = cards.filter_map(|(name, _)| Some((name, locate::card(name)?)));
-    let lines = cards.map(|(name, card)| {
-        let millions = card.parameters as f64 / 1e6;
-        let description = &card.description;
-        format!(
-            "{name}  {}  {millions:.1} M  {description}\n",
-            card.architecture
-        )
+    let cards = card::names().filter_map(|name| Some((name, card::card(name)?)));
+    let mut rows = vec![[
+        "name".to_owned(),
+        "architecture".to_owned(),
+        "weights".to_owned(),
+        "trained on".to_owned(),
+        "published EM/F1".to_owned(),
+        "licence".to_owned(),
+        "source".to_owned(),
+    ]];
+    rows.extend(cards.map(|(name, card)| row(name, card)));
+    columns(&rows)
+}
+
+fn row(name: &str, card: WireCard) -> [String; 7] {
+    let unknown = || "unknown".to_owned();
+    let published = card.published.first().map(|published| {
+        let WirePublished {
+            exact_match,
+            f1,
+            dataset,
+            ..
+        } = published;
+        format!("{exact_match:.1}/{f1:.1} {dataset}")
+    });
+    let millions = |count| format!("{:.1} M", count as f64 / 1e6);
+    [
+        name.to_owned(),
+        card.architecture,
+        card.parameters.map_or_else(unknown, millions),
+        card.trained_on.unwrap_or_else(unknown),
+        published.unwrap_or_else(unknown),
+        card.licence.unwrap_or_else(unknown),
+        match card.source {
+            WireSource::Bundled { .. } => "bundled".to_owned(),
+            WireSource::Repository {
+                repository,
+                revision,
+            } => format!("{repository}@{revision}"),
+        },
+    ]
+}
+
+/// Rows in columns two spaces apart; what is longer than a column may be is cut short.
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    const WIDEST: usize = 44;
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0).min(WIDEST)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let lines = rows.iter().map(|row| {
+        let (last, cells) = row.split_last().expect("OK because no table has no column");
+        let cells = cells.iter().zip(widths).map(|(cell, width)| {
+            let short: String = if cell.chars().count() > width {
+                cell.chars().take(width - 1).chain(['…']).collect()
+            } else {
+                cell.clone()
+            };
+            format!("{short:width$}  ")
+        });
+        format!("{}{last}\n", cells.collect::<String>())
     });
     lines.collect()
 }
@@ -65,5 +120,17 @@ fn datasets() -> anyhow::Result<String> {
 fn devices() -> String {
     let environment = Environment::read();
     let name = environment.cpu_model.unwrap_or_default();
-    format!("cpu  {name}, {} threads\n", environment.logical_cores)
+    let mut text = format!("cpu  {name}, {} threads\n", environment.logical_cores);
+    let others = [
+        (cfg!(feature = "cuda"), DeviceChoice::Cuda(0)),
+        (cfg!(feature = "metal"), DeviceChoice::Metal),
+    ];
+    for (_, choice) in others.into_iter().filter(|(built, _)| *built) {
+        let state = match choice.open() {
+            Ok(_) => "ready".to_owned(),
+            Err(fault) => fault.to_string(),
+        };
+        text += &format!("{choice}  {state}\n");
+    }
+    text
 }

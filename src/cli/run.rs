@@ -8,6 +8,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use spanbench::bundled;
 use spanbench::cell::{self, CellSettings, CellSpec, WindowOrder};
+use spanbench::device::DeviceChoice;
+use spanbench::models::Precision;
 use spanbench::ops::FormChoice;
 use spanbench::record::{Folder, WireRecord};
 use spanbench::render;
@@ -26,12 +28,12 @@ pub struct RunArguments {
     /// A bundled data set's name or a file in SQuAD format; may be repeated
     #[arg(long = "dataset", value_name = "D", default_value = bundled::DATASET)]
     datasets: Vec<String>,
-    /// Where to compute; auto is the best there is: the CPU, in this version
-    #[arg(long, default_value = "auto", value_parser = PossibleValuesParser::new(["auto", "cpu"]))]
-    device: String,
-    /// What to compute in
-    #[arg(long, default_value = "f32", value_parser = PossibleValuesParser::new(["f32"]))]
-    dtype: String,
+    /// Where to compute: auto (the best there is), cpu, cuda[:N] or metal
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
+    /// What weights are kept in: f32, f16 or bf16
+    #[arg(long, value_name = "DTYPE", default_value = "f32")]
+    dtype: Precision,
     /// How questions arrive: offline is all at once
     #[arg(long, default_value = "offline", value_parser = PossibleValuesParser::new(["offline"]))]
     scenario: String,
@@ -206,6 +208,8 @@ fn settings(arguments: &RunArguments) -> CellSettings {
             _ => WindowOrder::AsGiven,
         },
         seed: arguments.seed,
+        device: arguments.device,
+        precision: arguments.dtype,
         ops: arguments.ops,
         offline: arguments.offline,
     }

@@ -1,22 +1,191 @@
-//! `config.json` to an architecture's settings.
+//! `config.json`: fields by name, with the defaults of transformers.
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
-use super::{ARCHITECTURES, ModelError};
+use super::ModelError;
 use crate::json;
 use crate::ops::Activation;
 
-/// A configuration, by architecture.
+/// The largest size a field may give: products of two stay within 64 bits.
+const LARGEST: usize = 1 << 24;
+
+/// The fields of a config.json. Those that are absent or null take the
+/// default of the architecture's configuration class in transformers.
 #[derive(Debug, Clone)]
-pub enum ModelConfig {
-    /// `model_type` bert.
-    Bert(BertConfig),
+pub struct Fields {
+    path: String,
+    map: Map<String, Value>,
 }
 
-/// The settings of a BERT encoder.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BertConfig {
+impl Fields {
+    /// Reads a config.json; `path` names it in messages.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is no JSON object.
+    pub fn parse(path: &str, bytes: &[u8]) -> Result<Self, ModelError> {
+        let map = json::read(bytes).map_err(|fault| ModelError::MalformedConfig {
+            path: path.to_owned(),
+            place: fault.place,
+            source: fault.source,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            map,
+        })
+    }
+
+    /// The value of a field, unless it is absent or null.
+    fn value(&self, field: &str) -> Option<&Value> {
+        self.map.get(field).filter(|value| !value.is_null())
+    }
+
+    /// A field of any kind.
+    ///
+    /// # Errors
+    ///
+    /// Fails where its value is of another kind.
+    pub fn get<T: DeserializeOwned>(&self, field: &'static str) -> Result<Option<T>, ModelError> {
+        let Some(value) = self.value(field) else {
+            return Ok(None);
+        };
+        let read = T::deserialize(value).map_err(|source| ModelError::WrongField {
+            path: self.path.clone(),
+            field,
+            found: value.to_string(),
+            source,
+        });
+        read.map(Some)
+    }
+
+    /// A field that is refused whatever its value, since that would change the result.
+    pub fn unsupported(
+        &self,
+        field: &'static str,
+        found: impl std::fmt::Display,
+        supported: &str,
+    ) -> ModelError {
+        ModelError::UnsupportedField {
+            path: self.path.clone(),
+            field,
+            found: found.to_string(),
+            supported: supported.to_owned(),
+        }
+    }
+
+    /// A size of at least one.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is none.
+    pub fn size(&self, field: &'static str, default: usize) -> Result<usize, ModelError> {
+        let value = self.get(field)?.unwrap_or(default);
+        if value == 0 || value > LARGEST {
+            return Err(self.unsupported(field, value, "1 to 16777216"));
+        }
+        Ok(value)
+    }
+
+    /// A size that may be zero.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is none.
+    pub fn count(&self, field: &'static str, default: usize) -> Result<usize, ModelError> {
+        let value = self.get(field)?.unwrap_or(default);
+        if value > LARGEST {
+            return Err(self.unsupported(field, value, "0 to 16777216"));
+        }
+        Ok(value)
+    }
+
+    /// A size that numbers below one say there is none of.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is no integer, or too large.
+    pub fn optional_size(&self, field: &'static str) -> Result<Option<usize>, ModelError> {
+        let value: Option<i64> = self.get(field)?;
+        let Some(value) = value.filter(|&value| value >= 1) else {
+            return Ok(None);
+        };
+        match usize::try_from(value) {
+            Ok(size) if size <= LARGEST => Ok(Some(size)),
+            _ => Err(self.unsupported(field, value, "up to 16777216")),
+        }
+    }
+
+    /// Yes or no.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is neither.
+    pub fn flag(&self, field: &'static str, default: bool) -> Result<bool, ModelError> {
+        Ok(self.get(field)?.unwrap_or(default))
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is none.
+    pub fn text(&self, field: &'static str, default: &str) -> Result<String, ModelError> {
+        Ok(self.get(field)?.unwrap_or_else(|| default.to_owned()))
+    }
+
+    /// What is added to a variance.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is not between 0 and 1.
+    pub fn epsilon(&self, field: &'static str, default: f64) -> Result<f32, ModelError> {
+        let value: f64 = self.get(field)?.unwrap_or(default);
+        let narrow = value as f32;
+        if !(narrow > 0.0 && narrow < 1.0) {
+            return Err(self.unsupported(field, value, "between 0 and 1"));
+        }
+        Ok(narrow)
+    }
+
+    /// A non-linearity.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it has no implementation here.
+    pub fn activation(&self, field: &'static str, default: &str) -> Result<Activation, ModelError> {
+        let name = self.text(field, default)?;
+        Activation::from_name(&name).ok_or_else(|| self.unsupported(field, name, Activation::NAMES))
+    }
+
+    /// Refuses what turns an encoder into something else.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the model is a decoder, has lost heads or has relative
+    /// positions of a kind that no architecture here has.
+    pub fn refuse_variants(&self) -> Result<(), ModelError> {
+        for field in ["is_decoder", "add_cross_attention"] {
+            if self.flag(field, false)? {
+                return Err(self.unsupported(field, true, "false"));
+            }
+        }
+        let positions = self.text("position_embedding_type", "absolute")?;
+        if positions != "absolute" {
+            return Err(self.unsupported("position_embedding_type", positions, "absolute"));
+        }
+        match self.value("pruned_heads") {
+            Some(Value::Object(pruned)) if !pruned.is_empty() => {
+                Err(self.unsupported("pruned_heads", Value::Object(pruned.clone()), "{}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The sizes that nearly every encoder has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sizes {
     /// Rows of the word table.
     pub vocabulary: usize,
     /// Features of a token.
@@ -27,192 +196,129 @@ pub struct BertConfig {
     pub heads: usize,
     /// Features inside a feed-forward layer.
     pub intermediate: usize,
-    /// The feed-forward layer's non-linearity.
-    pub activation: Activation,
     /// Rows of the position table.
     pub max_positions: usize,
-    /// Rows of the segment table.
+    /// Rows of the segment table; 0 where there is none.
     pub segments: usize,
-    /// Added to the variance in layer normalisation.
-    pub layer_norm_epsilon: f32,
 }
 
-#[derive(Deserialize)]
-struct WireModelType {
-    model_type: Option<Value>,
-}
-
-/// The fields of a BERT config.json; the defaults are those of `BertConfig` in transformers.
-#[derive(Deserialize)]
-struct WireBert {
-    vocab_size: usize,
-    hidden_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    intermediate_size: usize,
-    #[serde(default = "default_activation")]
-    hidden_act: String,
-    max_position_embeddings: usize,
-    #[serde(default = "default_segments")]
-    type_vocab_size: usize,
-    #[serde(default = "default_epsilon")]
-    layer_norm_eps: f64,
-    position_embedding_type: Option<String>,
-    #[serde(default)]
-    is_decoder: bool,
-}
-
-fn default_activation() -> String {
-    "gelu".to_owned()
-}
-
-fn default_segments() -> usize {
-    2
-}
-
-fn default_epsilon() -> f64 {
-    1e-12
-}
-
-impl ModelConfig {
-    /// Reads a config.json; `path` names it in messages.
+impl Sizes {
+    /// Reads the fields by the names that BERT gave them.
     ///
     /// # Errors
     ///
-    /// Fails where it is not JSON, names an architecture without an encoder,
-    /// or holds a value that changes the result and is not implemented.
-    pub fn parse(path: &str, json: &[u8]) -> Result<Self, ModelError> {
-        let model_type: WireModelType = read(path, json)?;
-        match model_type.model_type {
-            Some(Value::String(name)) if name == "bert" => {
-                Ok(Self::Bert(BertConfig::parse(path, json)?))
-            }
-            other => Err(ModelError::UnsupportedArchitecture {
-                path: path.to_owned(),
-                found: other.map_or("(absent)".to_owned(), |found| found.to_string()),
-                supported: ARCHITECTURES.join(", "),
-            }),
+    /// Fails where one of them has a value that no model can have.
+    pub fn read(fields: &Fields, default: Self) -> Result<Self, ModelError> {
+        Self {
+            vocabulary: fields.size("vocab_size", default.vocabulary)?,
+            hidden: fields.size("hidden_size", default.hidden)?,
+            layers: fields.size("num_hidden_layers", default.layers)?,
+            heads: fields.size("num_attention_heads", default.heads)?,
+            intermediate: fields.size("intermediate_size", default.intermediate)?,
+            max_positions: fields.size("max_position_embeddings", default.max_positions)?,
+            segments: fields.count("type_vocab_size", default.segments)?,
         }
+        .checked(fields, "num_attention_heads")
     }
-}
 
-impl BertConfig {
-    fn parse(path: &str, json: &[u8]) -> Result<Self, ModelError> {
-        let wire: WireBert = read(path, json)?;
-        let unsupported = |field, found: String, supported: &str| ModelError::UnsupportedField {
-            path: path.to_owned(),
-            field,
-            found,
-            supported: supported.to_owned(),
-        };
-        let activation = Activation::from_name(&wire.hidden_act);
-        let activation = activation
-            .ok_or_else(|| unsupported("hidden_act", wire.hidden_act.clone(), Activation::NAMES))?;
-        if let Some(kind) = wire
-            .position_embedding_type
-            .filter(|kind| kind != "absolute")
-        {
-            return Err(unsupported("position_embedding_type", kind, "absolute"));
+    /// Checks that the heads share the features evenly.
+    ///
+    /// # Errors
+    ///
+    /// Fails where they do not.
+    pub fn checked(self, fields: &Fields, heads: &'static str) -> Result<Self, ModelError> {
+        if !self.hidden.is_multiple_of(self.heads) {
+            let divisors = format!("a divisor of the {} hidden features", self.hidden);
+            return Err(fields.unsupported(heads, self.heads, &divisors));
         }
-        if wire.is_decoder {
-            return Err(unsupported("is_decoder", "true".to_owned(), "false"));
-        }
-        for (field, value) in [
-            ("vocab_size", wire.vocab_size),
-            ("hidden_size", wire.hidden_size),
-            ("num_attention_heads", wire.num_attention_heads),
-            ("intermediate_size", wire.intermediate_size),
-            ("max_position_embeddings", wire.max_position_embeddings),
-            ("type_vocab_size", wire.type_vocab_size),
-        ] {
-            // The upper bound keeps products of two of them within 64 bits.
-            if value == 0 || value > 1 << 24 {
-                return Err(unsupported(field, value.to_string(), "1 to 16777216"));
-            }
-        }
-        if !wire.hidden_size.is_multiple_of(wire.num_attention_heads) {
-            let divisors = format!("a divisor of hidden_size {}", wire.hidden_size);
-            let heads = wire.num_attention_heads.to_string();
-            return Err(unsupported("num_attention_heads", heads, &divisors));
-        }
-        let layer_norm_epsilon = wire.layer_norm_eps as f32;
-        if !(layer_norm_epsilon > 0.0 && layer_norm_epsilon < 1.0) {
-            let found = wire.layer_norm_eps.to_string();
-            return Err(unsupported("layer_norm_eps", found, "between 0 and 1"));
-        }
-        Ok(Self {
-            vocabulary: wire.vocab_size,
-            hidden: wire.hidden_size,
-            layers: wire.num_hidden_layers,
-            heads: wire.num_attention_heads,
-            intermediate: wire.intermediate_size,
-            activation,
-            max_positions: wire.max_position_embeddings,
-            segments: wire.type_vocab_size,
-            layer_norm_epsilon,
-        })
+        Ok(self)
     }
-}
 
-fn read<T: for<'de> Deserialize<'de>>(path: &str, json: &[u8]) -> Result<T, ModelError> {
-    json::read(json).map_err(|fault| ModelError::MalformedConfig {
-        path: path.to_owned(),
-        place: fault.place,
-        source: fault.source,
-    })
+    /// Features of one head.
+    pub fn head_size(&self) -> usize {
+        self.hidden / self.heads
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(changes: &[(&str, Value)]) -> Result<ModelConfig, ModelError> {
-        let mut config = serde_json::json!({
-            "model_type": "bert", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
-            "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 32,
-        });
-        for (field, value) in changes {
-            config[*field] = value.clone();
-        }
-        ModelConfig::parse("config.json", config.to_string().as_bytes())
+    const DEFAULT: Sizes = Sizes {
+        vocabulary: 10,
+        hidden: 8,
+        layers: 1,
+        heads: 2,
+        intermediate: 16,
+        max_positions: 32,
+        segments: 2,
+    };
+
+    fn fields(json: &Value) -> Fields {
+        Fields::parse("config.json", json.to_string().as_bytes()).unwrap()
     }
 
     #[test]
-    fn absent_fields_take_the_defaults_of_transformers() {
-        let ModelConfig::Bert(config) = parse(&[]).unwrap();
-        assert_eq!(config.activation, Activation::Gelu);
-        assert_eq!(config.segments, 2);
-        assert!((config.layer_norm_epsilon - 1e-12).abs() < 1e-18);
+    fn absent_and_null_fields_take_the_default() {
+        let fields = fields(&serde_json::json!({"hidden_size": null, "type_vocab_size": 0}));
+        let sizes = Sizes::read(&fields, DEFAULT).unwrap();
+        assert_eq!(
+            sizes,
+            Sizes {
+                segments: 0,
+                ..DEFAULT
+            }
+        );
+        assert_eq!(
+            fields.activation("hidden_act", "gelu").unwrap(),
+            Activation::Gelu
+        );
+        assert!((fields.epsilon("layer_norm_eps", 1e-12).unwrap() - 1e-12).abs() < 1e-18);
     }
 
     #[test]
-    fn what_is_not_implemented_is_refused_by_name() {
+    fn what_cannot_be_is_refused_by_name() {
         for (field, value, says) in [
-            (
-                "model_type",
-                "gpt2".into(),
-                "\"gpt2\" is not supported; supported: bert",
-            ),
-            ("model_type", Value::Null, "(absent)"),
-            ("hidden_act", "mish".into(), "hidden_act = mish"),
-            (
-                "position_embedding_type",
-                "relative_key".into(),
-                "relative_key",
-            ),
-            ("is_decoder", true.into(), "is_decoder"),
-            (
-                "num_attention_heads",
-                3.into(),
-                "a divisor of hidden_size 8",
-            ),
+            ("num_attention_heads", 3.into(), "a divisor of the 8"),
             ("hidden_size", 0.into(), "hidden_size = 0"),
-            ("vocab_size", (-1).into(), "at vocab_size"),
-            ("num_hidden_layers", "six".into(), "at num_hidden_layers"),
+            ("hidden_size", (1_u64 << 40).into(), "hidden_size = 1099"),
+            ("vocab_size", (-1).into(), "vocab_size = -1"),
+            (
+                "num_hidden_layers",
+                "six".into(),
+                "num_hidden_layers = \"six\"",
+            ),
         ] {
-            let error = parse(&[(field, value)]).expect_err(field).to_string();
+            let fields = fields(&serde_json::json!({field: Value::clone(&value)}));
+            let error = Sizes::read(&fields, DEFAULT).expect_err(field).to_string();
             assert!(error.contains(says), "{error:?} lacks {says:?}");
             assert!(error.starts_with("config.json: "), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn variants_are_refused_by_name() {
+        for (field, value) in [
+            ("is_decoder", true.into()),
+            ("add_cross_attention", true.into()),
+            ("position_embedding_type", "relative_key".into()),
+            ("pruned_heads", serde_json::json!({"0": [1]})),
+        ] {
+            let fields = fields(&serde_json::json!({field: Value::clone(&value)}));
+            let error = fields.refuse_variants().expect_err(field).to_string();
+            assert!(error.contains(field), "{error}");
+        }
+        let plain = serde_json::json!({"is_decoder": false, "pruned_heads": {}});
+        assert!(fields(&plain).refuse_variants().is_ok());
+    }
+
+    #[test]
+    fn no_object_is_no_configuration() {
+        for text in ["", "[]", "{", "3"] {
+            assert!(
+                Fields::parse("config.json", text.as_bytes()).is_err(),
+                "{text}"
+            );
         }
     }
 }

@@ -1,15 +1,18 @@
 //! A model's files as bytes, wherever they came from.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Deref;
 use std::path::Path;
 
 use memmap2::Mmap;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::ModelError;
+use super::{ModelError, selection};
 use crate::hash::hex;
 use crate::hub::Snapshot;
+use crate::json;
 
 /// A file's content.
 #[derive(Debug)]
@@ -90,6 +93,26 @@ impl ModelFile {
     }
 }
 
+/// How weight files are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightFormat {
+    /// `*.safetensors`.
+    Safetensors,
+    /// `*.bin`: what `torch.save` writes.
+    Torch,
+}
+
+/// The files that hold a model's weights.
+#[derive(Debug)]
+pub struct WeightFiles {
+    /// How they are laid out.
+    pub format: WeightFormat,
+    /// Which tensor is in which file, where there are several.
+    pub index: Option<ModelFile>,
+    /// The files.
+    pub files: Vec<ModelFile>,
+}
+
 /// The files a run needs of a model.
 #[derive(Debug)]
 pub struct ModelFiles {
@@ -99,19 +122,19 @@ pub struct ModelFiles {
     pub revision: Option<String>,
     /// `config.json`.
     pub config: ModelFile,
-    /// `tokenizer.json`.
-    pub tokenizer: ModelFile,
-    /// `model.safetensors`.
-    pub weights: ModelFile,
+    /// `tokenizer.json` and what goes with it, or the vocabulary files it can be built from.
+    pub tokenizer: Vec<ModelFile>,
+    /// The weights.
+    pub weights: WeightFiles,
 }
-
-/// The names of the files a run needs.
-pub const REQUIRED: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
 
 impl ModelFiles {
     /// All files, for the record.
-    pub fn all(&self) -> [&ModelFile; 3] {
-        [&self.config, &self.tokenizer, &self.weights]
+    pub fn all(&self) -> impl Iterator<Item = &ModelFile> {
+        let weights = self.weights.index.iter().chain(&self.weights.files);
+        std::iter::once(&self.config)
+            .chain(&self.tokenizer)
+            .chain(weights)
     }
 
     /// Maps the files of a directory in Hub layout.
@@ -120,7 +143,12 @@ impl ModelFiles {
     ///
     /// Fails where one of them is missing or unreadable.
     pub fn from_directory(id: &str, directory: &Path) -> Result<Self, ModelError> {
-        Self::map(id, None, directory, |_| None)
+        let entries = std::fs::read_dir(directory).map_err(|source| ModelError::Unreadable {
+            path: directory.display().to_string(),
+            source,
+        })?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Self::map(id, None, directory, &names.collect::<Vec<_>>(), |_| None)
     }
 
     /// Maps the files of a verified snapshot, whose hashes are known.
@@ -133,31 +161,80 @@ impl ModelFiles {
             let file = snapshot.files.iter().find(|file| file.name == name)?;
             Some(file.sha256.as_str())
         };
+        let names: Vec<String> = snapshot.files.iter().map(|f| f.name.clone()).collect();
         let revision = Some(snapshot.commit.clone());
-        Self::map(id, revision, &snapshot.directory, known)
+        Self::map(id, revision, &snapshot.directory, &names, known)
     }
 
     fn map<'a>(
         id: &str,
         revision: Option<String>,
         directory: &Path,
+        names: &[String],
         known: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<Self, ModelError> {
-        for name in REQUIRED {
-            if !directory.join(name).exists() {
-                return Err(ModelError::MissingFile {
-                    place: directory.display().to_string(),
-                    file: name.to_owned(),
-                });
-            }
-        }
-        let [config, tokenizer, weights] = REQUIRED;
+        let chosen = selection::select(names).map_err(|fault| ModelError::MissingFile {
+            place: directory.display().to_string(),
+            fault,
+        })?;
+        let open = |name: &String| ModelFile::map(directory, name, known(name));
+        let files: Result<Vec<_>, _> = chosen.weights.iter().map(open).collect();
+        let weights = WeightFiles {
+            format: chosen.format,
+            index: chosen.index.as_ref().map(open).transpose()?,
+            files: files?,
+        };
+        weights.check_index()?;
         Ok(Self {
             id: id.to_owned(),
             revision,
-            config: ModelFile::map(directory, config, known(config))?,
-            tokenizer: ModelFile::map(directory, tokenizer, known(tokenizer))?,
-            weights: ModelFile::map(directory, weights, known(weights))?,
+            config: open(&selection::CONFIG.to_owned())?,
+            tokenizer: chosen
+                .tokenizer
+                .iter()
+                .map(open)
+                .collect::<Result<_, _>>()?,
+            weights,
         })
+    }
+}
+
+/// The index of a checkpoint in several files.
+#[derive(Deserialize)]
+struct WireIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl WeightFiles {
+    /// Checks that the index names the files that are here, and no others.
+    fn check_index(&self) -> Result<(), ModelError> {
+        let Some(index) = &self.index else {
+            return Ok(());
+        };
+        let bad = |fault: String| ModelError::BadIndex {
+            path: index.path.clone(),
+            fault,
+        };
+        let wire: WireIndex = json::read(&index.bytes).map_err(|fault| {
+            bad(format!(
+                "at {}: not an index of weight files: {}",
+                fault.place, fault.source
+            ))
+        })?;
+        for (tensor, file) in &wire.weight_map {
+            if !self.files.iter().any(|known| known.name == *file) {
+                return Err(bad(format!(
+                    "weight_map.{tensor} names \"{file}\", which is no weight file beside it"
+                )));
+            }
+        }
+        let used = |file: &ModelFile| wire.weight_map.values().any(|name| *name == file.name);
+        match self.files.iter().find(|file| !used(file)) {
+            None => Ok(()),
+            Some(file) => Err(bad(format!(
+                "it does not name {}, which lies beside it; remove the file or the index",
+                file.name
+            ))),
+        }
     }
 }

@@ -2,74 +2,12 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
-
 use super::ModelError;
-use super::files::{ModelFiles, REQUIRED};
+use super::card::{self, WireSource, card};
+use super::files::ModelFiles;
+use super::selection::{self, Selection};
 use crate::bundled;
 use crate::hub::{Hub, HubConfig, HubError, Progress, RepoRef, Snapshot};
-
-/// A model card: `models/cards/NAME.toml`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WireCard {
-    /// Version of the card's layout: 1.
-    pub schema: u32,
-    /// `model_type` of the model's config.json.
-    pub architecture: String,
-    /// Weights of encoder and span head.
-    pub parameters: u64,
-    /// The model's licence.
-    pub licence: String,
-    /// One sentence for lists.
-    pub description: String,
-    /// Where the files are.
-    pub source: WireSource,
-    /// Scores others have measured.
-    #[serde(default)]
-    pub published: Vec<WirePublished>,
-}
-
-/// Where a card's files are.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub enum WireSource {
-    /// In the program itself.
-    Bundled {
-        /// Always true.
-        bundled: bool,
-    },
-    /// On the hub.
-    Repository {
-        /// `owner/name`.
-        repository: String,
-        /// The pinned commit.
-        revision: String,
-    },
-}
-
-/// A score as published.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WirePublished {
-    /// The data set.
-    pub dataset: String,
-    /// The scoring protocol.
-    pub protocol: String,
-    /// In percent.
-    pub exact_match: f64,
-    /// In percent.
-    pub f1: f64,
-    /// The source of the figures.
-    #[serde(rename = "where")]
-    pub source: String,
-}
-
-/// The card called `name`.
-pub fn card(name: &str) -> Option<WireCard> {
-    let (_, text) = bundled::CARDS.iter().find(|(card, _)| *card == name)?;
-    Some(toml::from_str(text).expect("OK because a test parses every card of the program"))
-}
 
 /// Finds the files of `model`, fetching them where they are on the hub and not yet here.
 ///
@@ -98,11 +36,7 @@ pub fn open(model: &str, offline: bool, progress: &dyn Progress) -> Result<Model
         }
         _ => Err(ModelError::Unknown {
             name: model.to_owned(),
-            cards: bundled::CARDS
-                .iter()
-                .map(|(name, _)| *name)
-                .collect::<Vec<_>>()
-                .join(", "),
+            cards: card::names().count(),
         }),
     }
 }
@@ -145,40 +79,13 @@ pub fn pull(
     progress: &dyn Progress,
 ) -> Result<Snapshot, HubError> {
     let hub = Hub::new(HubConfig::from_env(offline)?)?;
+    let select = |names: &[String]| selection::select(names).map(Selection::names);
     hub.snapshot(reference, &select, progress)
-}
-
-/// The files of a repository that a run needs.
-fn select(names: &[String]) -> Result<Vec<String>, String> {
-    for required in REQUIRED {
-        if !names.iter().any(|name| name == required) {
-            return Err(format!(
-                "holds no {required}; a run needs config.json, tokenizer.json and model.safetensors"
-            ));
-        }
-    }
-    Ok(REQUIRED.map(str::to_owned).to_vec())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_card_can_be_read() {
-        for (name, _) in bundled::CARDS {
-            let card = card(name).expect(name);
-            assert_eq!(card.schema, 1, "{name}");
-            assert!(super::super::ARCHITECTURES.contains(&card.architecture.as_str()));
-        }
-    }
-
-    #[test]
-    fn selection_says_what_is_missing() {
-        let names = ["config.json", "tokenizer.json", "pytorch_model.bin"];
-        let fault = select(&names.map(str::to_owned)).unwrap_err();
-        assert!(fault.contains("no model.safetensors"), "{fault}");
-    }
 
     #[test]
     fn a_name_that_means_nothing_lists_the_cards() {

@@ -7,25 +7,28 @@ use candle_core::{Result, Tensor};
 pub enum Activation {
     /// `gelu`: x·Φ(x) with the exact error function.
     Gelu,
-    /// `gelu_new`, `gelu_pytorch_tanh`: the tanh approximation.
+    /// `gelu_new`, `gelu_pytorch_tanh`, `gelu_fast`: the tanh approximation.
     GeluTanh,
     /// `relu`.
     Relu,
     /// `silu`, `swish`: x·σ(x).
     Silu,
+    /// `tanh`.
+    Tanh,
 }
 
 impl Activation {
     /// The names understood, for messages.
-    pub const NAMES: &str = "gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish";
+    pub const NAMES: &str = "gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, swish, tanh";
 
     /// The activation that `hidden_act` of a config.json names.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "gelu" => Self::Gelu,
-            "gelu_new" | "gelu_pytorch_tanh" => Self::GeluTanh,
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Self::GeluTanh,
             "relu" => Self::Relu,
             "silu" | "swish" => Self::Silu,
+            "tanh" => Self::Tanh,
             _ => return None,
         })
     }
@@ -37,6 +40,7 @@ impl Activation {
             Self::GeluTanh => x.gelu(),
             Self::Relu => x.relu(),
             Self::Silu => x.silu(),
+            Self::Tanh => x.tanh(),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Table look-up.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use super::{Form, cpu};
 
 /// An embedding table.
 #[derive(Debug, Clone)]
 pub struct Embedding {
-    /// `[rows, features]`.
+    /// `[rows, features]`, in the dtype that weights are kept in.
     table: Tensor,
 }
 
@@ -16,26 +16,41 @@ impl Embedding {
     pub fn new(table: Tensor) -> Self {
         Self { table }
     }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.table.dims()[0]
+    }
 }
 
-/// The sum over tables of the rows that their ids name: `[ids, features]`.
+/// The sum over tables of the rows that their ids name: `[ids, features]`, summed in `f32`.
 ///
 /// # Errors
 ///
 /// Fails where an id has no row.
 pub fn sum_embeddings(lookups: &[(&Embedding, &[u32])], form: Form) -> Result<Tensor> {
+    let mut sum: Option<Tensor> = None;
     if form == Form::Cpu {
         let lookups: Vec<_> = lookups.iter().map(|(e, ids)| (&e.table, *ids)).collect();
         return cpu::sum_rows(&lookups);
     }
-    let mut sum: Option<Tensor> = None;
     for (embedding, ids) in lookups {
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= embedding.rows()) {
+            // Checked here, for on a GPU candle reads past the table.
+            candle_core::bail!("id {id} has no row in a table of {}", embedding.rows())
+        }
         let ids = Tensor::from_slice(ids, ids.len(), embedding.table.device())?;
-        let rows = embedding.table.index_select(&ids, 0)?;
+        let rows = embedding
+            .table
+            .index_select(&ids, 0)?
+            .to_dtype(DType::F32)?;
         sum = Some(match sum {
             Some(sum) => (sum + rows)?,
             None => rows,
         });
     }
-    sum.ok_or_else(|| candle_core::Error::Msg("no table to look up in".to_owned()))
+    let Some((sum, (first, _))) = sum.zip(lookups.first()) else {
+        candle_core::bail!("no table to look up in")
+    };
+    sum.to_dtype(first.table.dtype())
 }

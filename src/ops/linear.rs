@@ -1,16 +1,17 @@
 //! A dense layer, with the activation that follows it.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use super::{Activation, Form, cpu};
 
 /// `activation(x · weightᵀ + bias)` over packed tokens.
 #[derive(Debug, Clone)]
 pub struct Linear {
-    /// `[inputs, outputs]`, contiguous: the transpose of the checkpoint's matrix.
-    weight: Tensor,
-    /// `[outputs]`.
-    bias: Tensor,
+    /// `[inputs, outputs]`, contiguous: the transposes of the checkpoint's
+    /// matrices, one for each group of inputs that is multiplied by itself.
+    groups: Vec<Tensor>,
+    /// `[outputs]` in `f32`.
+    bias: Option<Tensor>,
     activation: Option<Activation>,
     form: Form,
 }
@@ -21,10 +22,27 @@ impl Linear {
     /// # Errors
     ///
     /// Fails where the device has no memory left.
-    pub fn new(weight: &Tensor, bias: Tensor, form: Form) -> Result<Self> {
+    pub fn new(weight: &Tensor, bias: Option<&Tensor>, form: Form) -> Result<Self> {
+        Self::grouped(weight, bias, 1, form)
+    }
+
+    /// A layer whose inputs and outputs are cut into `groups` runs, each output
+    /// run made from its input run alone: `weight` is `[outputs, inputs / groups]`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the number of outputs is no multiple of that of groups.
+    pub fn grouped(
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        groups: usize,
+        form: Form,
+    ) -> Result<Self> {
+        let groups = weight.chunk(groups, 0)?;
+        let transposed = groups.iter().map(|group| group.t()?.contiguous());
         Ok(Self {
-            weight: weight.t()?.contiguous()?,
-            bias,
+            groups: transposed.collect::<Result<_>>()?,
+            bias: bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?,
             activation: None,
             form,
         })
@@ -43,24 +61,46 @@ impl Linear {
     ///
     /// Fails where shapes, dtypes or devices do not agree.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let product = x.matmul(&self.weight)?;
+        let product = self.product(x)?;
         match self.form {
             Form::Cpu => {
-                cpu::add_bias(&product, &self.bias, self.activation)?;
+                cpu::add_bias(&product, self.bias.as_ref(), self.activation)?;
                 Ok(product)
             }
-            Form::Portable => {
-                let sum = product.broadcast_add(&self.bias)?;
-                match self.activation {
-                    Some(activation) => activation.portable(&sum),
-                    None => Ok(sum),
-                }
-            }
+            Form::Portable => self.finish(&product),
         }
+    }
+
+    fn product(&self, x: &Tensor) -> Result<Tensor> {
+        // The CPU form computes in f32 whatever the weights are kept in.
+        let weight = |group: &Tensor| group.to_dtype(x.dtype());
+        if let [only] = self.groups.as_slice() {
+            return x.matmul(&weight(only)?);
+        }
+        let inputs = self.groups[0].dim(0)?;
+        let products = self.groups.iter().enumerate().map(|(index, group)| {
+            let x = x.narrow(1, index * inputs, inputs)?.contiguous()?;
+            x.matmul(&weight(group)?)
+        });
+        Tensor::cat(&products.collect::<Result<Vec<_>>>()?, 1)
+    }
+
+    /// Bias and activation in plain candle, in `f32` up to the result.
+    fn finish(&self, product: &Tensor) -> Result<Tensor> {
+        let dtype = product.dtype();
+        let mut x = product.to_dtype(DType::F32)?;
+        if let Some(bias) = &self.bias {
+            x = x.broadcast_add(bias)?;
+        }
+        if let Some(activation) = self.activation {
+            x = activation.portable(&x)?;
+        }
+        super::saturate(&x, dtype)
     }
 
     /// Multiplications and additions of one token.
     pub fn flops_per_token(&self) -> u64 {
-        2 * self.weight.elem_count() as u64
+        let weights: usize = self.groups.iter().map(Tensor::elem_count).sum();
+        2 * weights as u64
     }
 }

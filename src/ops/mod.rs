@@ -6,41 +6,63 @@
 //!
 //! Activations are packed: a matrix of all tokens of a batch by features,
 //! with the boundaries of the sequences beside it. Nothing is padded.
+//!
+//! Half precision: the portable form keeps weights and activations in `f16` or
+//! `bf16` and multiplies matrices in it; sums, means, exponentials and
+//! activations are computed in `f32`, and what leaves the range of `f16` is
+//! held at its ends, so that no infinity can become NaN. The CPU form keeps
+//! the weights in half precision and computes in `f32`.
 
 pub mod activation;
 pub mod attention;
 mod cpu;
 pub mod embedding;
-pub mod layer_norm;
+pub mod gate;
 pub mod linear;
+pub mod neighbours;
+pub mod norm;
+pub mod rotary;
 
 use std::fmt;
 use std::str::FromStr;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Result as TensorResult, Tensor};
 
 pub use activation::Activation;
-pub use attention::attention;
+pub use attention::{
+    Attention, Disentangled, PositionTerms, RelativeBias, RelativeRows, attention,
+};
 pub use embedding::{Embedding, sum_embeddings};
-pub use layer_norm::LayerNorm;
+pub use gate::gate;
 pub use linear::Linear;
+pub use neighbours::neighbours;
+pub use norm::Norm;
+pub use rotary::{Pairing, Rotary, rotate};
 
 /// Which form of the operations computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Plain candle tensors, on any device.
     Portable,
-    /// Fused loops for `f32` tensors on the CPU.
+    /// Fused loops on the CPU, which compute in `f32`.
     Cpu,
 }
 
 impl Form {
-    /// The fastest form for tensors of `dtype` on `device`.
-    pub fn fastest(device: &Device, dtype: DType) -> Self {
-        if device.is_cpu() && dtype == DType::F32 {
+    /// The fastest form on `device`.
+    pub fn fastest(device: &Device) -> Self {
+        if device.is_cpu() {
             Self::Cpu
         } else {
             Self::Portable
+        }
+    }
+
+    /// The dtype of activations where weights are kept in `weights`.
+    pub fn activations(self, weights: DType) -> DType {
+        match self {
+            Self::Portable => weights,
+            Self::Cpu => DType::F32,
         }
     }
 
@@ -70,10 +92,10 @@ pub enum FormChoice {
 }
 
 impl FormChoice {
-    /// The form that computes on `device` in `dtype`.
-    pub fn resolve(self, device: &Device, dtype: DType) -> Form {
+    /// The form that computes on `device`.
+    pub fn resolve(self, device: &Device) -> Form {
         match self {
-            Self::Auto => Form::fastest(device, dtype),
+            Self::Auto => Form::fastest(device),
             Self::Portable => Form::Portable,
         }
     }
@@ -91,4 +113,21 @@ impl FromStr for FormChoice {
             )),
         }
     }
+}
+
+/// Converts to `dtype`; in `f16` what lies beyond its range becomes its largest number.
+fn saturate(x: &Tensor, dtype: DType) -> TensorResult<Tensor> {
+    if dtype == DType::F16 {
+        let largest = half::f16::MAX.to_f32();
+        return x.clamp(-largest, largest)?.to_dtype(dtype);
+    }
+    x.to_dtype(dtype)
+}
+
+/// Each token's position within its sequence.
+pub fn positions(boundaries: &[usize]) -> Vec<u32> {
+    let lengths = boundaries.windows(2).map(|pair| pair[1] - pair[0]);
+    lengths
+        .flat_map(|length| 0..u32::try_from(length).unwrap_or(u32::MAX))
+        .collect()
 }

@@ -57,8 +57,11 @@ pub struct WireModel {
     pub architecture: String,
     /// Weights of encoder and span head.
     pub parameters: u64,
-    /// The dtype computed in.
+    /// The dtype that weights are kept in.
     pub dtype: String,
+    /// The dtype that matrices are multiplied in; records before 0.2 lack it.
+    #[serde(default)]
+    pub compute_dtype: String,
     /// The form of the operations.
     pub ops: String,
     /// The files read.

@@ -3,6 +3,8 @@
 // Each test file is a crate of its own and uses a part of this.
 #![allow(dead_code)]
 
+pub mod golden;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +16,9 @@ pub fn project(path: &str) -> PathBuf {
 /// A folder beside the project with larger real data, which only the developers have.
 /// Says so and returns nothing where it is missing.
 pub fn shared(path: &str) -> Option<PathBuf> {
-    let path = project("../shared").join(path);
+    let beside = || project("../shared");
+    let folder = std::env::var_os("SPANBENCH_SHARED").map_or_else(beside, PathBuf::from);
+    let path = folder.join(path);
     if path.exists() {
         return Some(path);
     }

@@ -18,8 +18,9 @@ impl<F: Fn(u32, usize, usize) -> (f32, f32) + Send + Sync> Stub<F> {
                 parameters: 0,
                 weights_bytes: 0,
                 dtype: "f32",
+                compute_dtype: "f32",
                 ops: "none",
-                max_positions: 512,
+                max_positions: Some(512),
                 tables: TableSizes {
                     words: 30_522,
                     segments: 2,

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::contiguous;
 use super::math::exp;
 use super::simd::{Kernel, Simd, dispatch};
+use crate::ops::attention::{Attention, PositionTerms, RelativeRows};
 
 /// Query rows computed together: each key or value that is loaded serves all of them.
 const ROWS: usize = 6;
@@ -16,26 +17,79 @@ const ROWS: usize = 6;
 const VECTORS: usize = 2;
 
 /// What columns are padded to: [`VECTORS`] of the widest vectors there are.
-const COLUMNS: usize = 32;
+pub(in crate::ops) const COLUMNS: usize = 32;
 
 /// Partial sums of a row kept side by side, so that they are added in a fixed order.
 const LANES: usize = 16;
 
-struct Attention<'a> {
+struct Packed<'a> {
     boundaries: &'a [usize],
     heads: usize,
+    scale: f32,
+    reach: Option<usize>,
+    additions: Additions<'a>,
+}
+
+/// What is added to the scores, by head.
+struct Additions<'a> {
+    /// `[heads, 2·longest − 1]` and `longest`: see [`crate::ops::RelativeBias`].
+    bias: Option<(Vec<f32>, usize)>,
+    position_keys: Option<Terms>,
+    position_queries: Option<Terms>,
+    rows: Option<&'a RelativeRows>,
+}
+
+/// `[heads, head_size, columns]`: see [`PositionTerms`].
+struct Terms {
+    values: Vec<f32>,
+    columns: usize,
+}
+
+impl Terms {
+    fn new(terms: Option<&PositionTerms>) -> Result<Option<Self>> {
+        terms
+            .map(|terms| {
+                Ok(Self {
+                    values: terms.columns.flatten_all()?.to_vec1()?,
+                    columns: terms.columns.dim(2)?,
+                })
+            })
+            .transpose()
+    }
+
+    /// The part of one head: `[head_size, columns]`.
+    #[inline(always)]
+    fn head(&self, head: usize, head_size: usize) -> &[f32] {
+        &self.values[head * head_size * self.columns..][..head_size * self.columns]
+    }
 }
 
 /// See [`crate::ops::attention()`].
 pub(in crate::ops) fn attention(
     projected: &Tensor,
     boundaries: &[usize],
-    heads: usize,
+    attention: &Attention<'_>,
 ) -> Result<Tensor> {
-    projected.apply_op1_no_bwd(&Attention { boundaries, heads })
+    let bias = attention.bias.map(|bias| {
+        let table = bias.by_distance.flatten_all()?.to_vec1()?;
+        Result::Ok((table, bias.longest))
+    });
+    let terms = attention.disentangled;
+    projected.apply_op1_no_bwd(&Packed {
+        boundaries,
+        heads: attention.heads,
+        scale: attention.scale,
+        reach: attention.reach,
+        additions: Additions {
+            bias: bias.transpose()?,
+            position_keys: Terms::new(terms.and_then(|terms| terms.position_keys))?,
+            position_queries: Terms::new(terms.and_then(|terms| terms.position_queries))?,
+            rows: terms.map(|terms| terms.rows),
+        },
+    })
 }
 
-impl CustomOp1 for Attention<'_> {
+impl CustomOp1 for Packed<'_> {
     fn name(&self) -> &'static str {
         "packed-attention"
     }
@@ -56,6 +110,7 @@ impl CustomOp1 for Attention<'_> {
                             hidden,
                             head_size: hidden / self.heads,
                             head,
+                            packed: self,
                         },
                         task: &mut task,
                         scratch,
@@ -105,6 +160,7 @@ struct HeadView<'a> {
     hidden: usize,
     head_size: usize,
     head: usize,
+    packed: &'a Packed<'a>,
 }
 
 impl HeadView<'_> {
@@ -129,6 +185,11 @@ struct Scratch {
     scores: Vec<f32>,
     /// `[ROWS, head_size]`, the head size rounded up.
     sums: Vec<f32>,
+    /// `[ROWS, columns]`: products of a block of queries with the position keys.
+    content_to_position: Vec<f32>,
+    /// `[length, columns]`, the length rounded up to [`ROWS`]: products of all
+    /// keys with the position queries.
+    position_to_content: Vec<f32>,
 }
 
 /// One head of one task.
@@ -152,15 +213,17 @@ fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &
     let padded_size = view.head_size.next_multiple_of(COLUMNS);
     pack(view, &task.sequence, scratch);
     scratch.queries.resize(ROWS * view.head_size, 0.0);
+    multiply_position_queries(simd, view, &task.sequence, scratch);
     scratch.scores.resize(ROWS * padded_length, 0.0);
     scratch.sums.resize(ROWS * padded_size, 0.0);
-    let scale = 1.0 / (view.head_size as f32).sqrt();
     let Scratch {
         keys,
         values,
         queries,
         scores,
         sums,
+        content_to_position,
+        position_to_content,
     } = scratch;
     for (block, first) in task.queries.clone().step_by(ROWS).enumerate() {
         let rows = ROWS.min(task.queries.end - first);
@@ -168,7 +231,7 @@ fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &
         for (row, query) in queries.chunks_exact_mut(view.head_size).enumerate() {
             let source = view.part(first + row.min(rows - 1), 0);
             for (query, source) in query.iter_mut().zip(source) {
-                *query = source * scale;
+                *query = source * view.packed.scale;
             }
         }
         multiply(
@@ -180,6 +243,32 @@ fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &
             padded_length,
             scores,
         );
+        let position_keys = view.packed.additions.position_keys.as_ref();
+        if let Some(terms) = position_keys {
+            content_to_position.resize(ROWS * terms.columns, 0.0);
+            multiply(
+                simd,
+                queries,
+                view.head_size,
+                view.head_size,
+                terms.head(view.head, view.head_size),
+                terms.columns,
+                content_to_position,
+            );
+        }
+        for (row, scores) in scores.chunks_exact_mut(padded_length).enumerate() {
+            // Rows past the end repeat the last one, at its position.
+            let query = first + row.min(rows - 1) - task.sequence.start;
+            let content = position_keys
+                .map(|terms| &content_to_position[row * terms.columns..][..terms.columns]);
+            add_to_scores(
+                view,
+                query,
+                content,
+                position_to_content,
+                &mut scores[..length],
+            );
+        }
         let mut reciprocals = [0.0; ROWS];
         for (scores, reciprocal) in scores.chunks_exact_mut(padded_length).zip(&mut reciprocals) {
             // Columns past the end are no keys: as scores of minus infinity they weigh nothing.
@@ -203,6 +292,81 @@ fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &
                 *output = sum * reciprocals[row];
             }
         }
+    }
+}
+
+/// Products of all keys with the position queries, where there are any.
+#[inline(always)]
+fn multiply_position_queries<S: Simd>(
+    simd: S,
+    view: &HeadView<'_>,
+    sequence: &Range<usize>,
+    scratch: &mut Scratch,
+) {
+    let Some(terms) = &view.packed.additions.position_queries else {
+        return;
+    };
+    let rows = sequence.len().next_multiple_of(ROWS);
+    scratch
+        .position_to_content
+        .resize(rows * terms.columns, 0.0);
+    let products = scratch
+        .position_to_content
+        .chunks_exact_mut(ROWS * terms.columns);
+    for (block, products) in products.take(rows / ROWS).enumerate() {
+        for (row, key) in scratch.queries.chunks_exact_mut(view.head_size).enumerate() {
+            let token = sequence.start + block * ROWS + row;
+            key.copy_from_slice(view.part(token.min(sequence.end - 1), 1));
+        }
+        multiply(
+            simd,
+            &scratch.queries,
+            view.head_size,
+            view.head_size,
+            terms.head(view.head, view.head_size),
+            terms.columns,
+            products,
+        );
+    }
+}
+
+/// Adds bias and disentangled terms to one query's scores and takes far keys out of sight.
+#[inline(always)]
+fn add_to_scores(
+    view: &HeadView<'_>,
+    query: usize,
+    content_to_position: Option<&[f32]>,
+    position_to_content: &[f32],
+    scores: &mut [f32],
+) {
+    let additions = &view.packed.additions;
+    if let Some((table, longest)) = &additions.bias {
+        let start = view.head * (2 * longest - 1) + longest - 1 - query;
+        for (score, bias) in scores.iter_mut().zip(&table[start..]) {
+            *score += bias;
+        }
+    }
+    if let Some(rows) = additions.rows {
+        // The rows of query − key for key 0, 1, … run backwards.
+        let end = rows.longest + query;
+        let rows = rows.rows[end - scores.len()..end].iter().rev();
+        if let Some(products) = content_to_position {
+            for (score, &row) in scores.iter_mut().zip(rows.clone()) {
+                *score += products[row as usize];
+            }
+        }
+        if let Some(terms) = &additions.position_queries {
+            let products = position_to_content.chunks_exact(terms.columns);
+            for ((score, &row), products) in scores.iter_mut().zip(rows).zip(products) {
+                *score += products[row as usize];
+            }
+        }
+    }
+    if let Some(reach) = view.packed.reach {
+        let first = query.saturating_sub(reach).min(scores.len());
+        let end = (query + reach + 1).min(scores.len());
+        scores[..first].fill(f32::NEG_INFINITY);
+        scores[end..].fill(f32::NEG_INFINITY);
     }
 }
 

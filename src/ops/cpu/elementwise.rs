@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor};
+use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result, Tensor};
 use rayon::prelude::*;
 
 use super::math::{erf, exp, tanh};
@@ -17,7 +17,7 @@ const TASK_ELEMENTS: usize = 16 * 1024;
 const LANES: usize = 16;
 
 /// Something done to each row of a matrix by itself.
-trait RowKernel: Sync {
+pub(super) trait RowKernel: Sync {
     /// Changes row number `row`.
     fn apply(&self, row: usize, values: &mut [f32]);
 }
@@ -40,7 +40,7 @@ impl<K: RowKernel> Kernel for Rows<'_, K> {
 }
 
 /// Applies a kernel to all rows, in parallel.
-fn for_rows(values: &mut [f32], width: usize, kernel: &impl RowKernel) {
+pub(super) fn for_rows(values: &mut [f32], width: usize, kernel: &impl RowKernel) {
     let rows = (TASK_ELEMENTS / width).max(1);
     let tasks = values.par_chunks_mut(rows * width).enumerate();
     tasks.for_each(|(task, values)| {
@@ -54,15 +54,16 @@ fn for_rows(values: &mut [f32], width: usize, kernel: &impl RowKernel) {
 }
 
 /// A function of one element.
-trait Elementwise: Sync {
+pub(super) trait Elementwise: Sync {
     fn of(x: f32) -> f32;
 }
 
-struct Identity;
-struct Gelu;
-struct GeluTanh;
-struct Relu;
-struct Silu;
+pub(super) struct Identity;
+pub(super) struct Gelu;
+pub(super) struct GeluTanh;
+pub(super) struct Relu;
+pub(super) struct Silu;
+pub(super) struct Tanh;
 
 impl Elementwise for Identity {
     #[inline(always)]
@@ -102,6 +103,30 @@ impl Elementwise for Silu {
     }
 }
 
+impl Elementwise for Tanh {
+    #[inline(always)]
+    fn of(x: f32) -> f32 {
+        tanh(x)
+    }
+}
+
+/// Calls `$run!` with the function of an optional activation: one compiled loop for each.
+macro_rules! with_function {
+    ($activation:expr, $run:ident) => {{
+        use crate::ops::Activation;
+        use crate::ops::cpu::elementwise as functions;
+        match $activation {
+            None => $run!(functions::Identity),
+            Some(Activation::Gelu) => $run!(functions::Gelu),
+            Some(Activation::GeluTanh) => $run!(functions::GeluTanh),
+            Some(Activation::Relu) => $run!(functions::Relu),
+            Some(Activation::Silu) => $run!(functions::Silu),
+            Some(Activation::Tanh) => $run!(functions::Tanh),
+        }
+    }};
+}
+pub(super) use with_function;
+
 struct AddThen<'a, E> {
     bias: &'a [f32],
     function: PhantomData<E>,
@@ -132,41 +157,73 @@ impl InplaceOp2 for AddBias {
     ) -> Result<()> {
         let bias = contiguous(bias, bias_layout)?;
         let x = contiguous_mut(x, x_layout)?;
-        match self.0 {
-            None => add_then::<Identity>(x, bias),
-            Some(Activation::Gelu) => add_then::<Gelu>(x, bias),
-            Some(Activation::GeluTanh) => add_then::<GeluTanh>(x, bias),
-            Some(Activation::Relu) => add_then::<Relu>(x, bias),
-            Some(Activation::Silu) => add_then::<Silu>(x, bias),
+        macro_rules! run {
+            ($function:ty) => {{
+                let kernel = AddThen::<$function> {
+                    bias,
+                    function: PhantomData,
+                };
+                for_rows(x, bias.len(), &kernel);
+            }};
         }
+        with_function!(self.0, run);
         Ok(())
     }
 }
 
-fn add_then<E: Elementwise>(x: &mut [f32], bias: &[f32]) {
-    let kernel = AddThen::<E> {
-        bias,
-        function: PhantomData,
-    };
-    for_rows(x, bias.len(), &kernel);
+struct Activate(Activation);
+
+impl InplaceOp1 for Activate {
+    fn name(&self) -> &'static str {
+        "activate"
+    }
+
+    fn cpu_fwd(&self, x: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let width = layout.shape().dims2()?.1;
+        let x = contiguous_mut(x, layout)?;
+        macro_rules! run {
+            ($function:ty) => {{
+                let kernel = Apply::<$function>(PhantomData);
+                for_rows(x, width, &kernel);
+            }};
+        }
+        with_function!(Some(self.0), run);
+        Ok(())
+    }
 }
 
-/// Adds `bias` (`[features]`) to each row of `x` (`[tokens, features]`) in place, then applies the activation.
+struct Apply<E>(PhantomData<E>);
+
+impl<E: Elementwise> RowKernel for Apply<E> {
+    #[inline(always)]
+    fn apply(&self, _: usize, values: &mut [f32]) {
+        for value in values {
+            *value = E::of(*value);
+        }
+    }
+}
+
+/// Adds `bias` (`[features]`), where there is one, to each row of `x`
+/// (`[tokens, features]`) in place, then applies the activation.
 pub(in crate::ops) fn add_bias(
     x: &Tensor,
-    bias: &Tensor,
+    bias: Option<&Tensor>,
     activation: Option<Activation>,
 ) -> Result<()> {
-    x.inplace_op2(bias, &AddBias(activation))
+    match (bias, activation) {
+        (Some(bias), activation) => x.inplace_op2(bias, &AddBias(activation)),
+        (None, Some(activation)) => x.inplace_op1(&Activate(activation)),
+        (None, None) => Ok(()),
+    }
 }
 
-struct ResidualLayerNorm {
-    epsilon: f32,
+struct NormOp {
+    epsilon: Option<f32>,
 }
 
-impl InplaceOp3 for ResidualLayerNorm {
+impl InplaceOp3 for NormOp {
     fn name(&self) -> &'static str {
-        "residual-layer-norm"
+        "residual-norm"
     }
 
     fn cpu_fwd(
@@ -178,39 +235,69 @@ impl InplaceOp3 for ResidualLayerNorm {
         affine: &CpuStorage,
         affine_layout: &Layout,
     ) -> Result<()> {
+        let residual = contiguous(residual, residual_layout)?;
         let affine = contiguous(affine, affine_layout)?;
-        let width = affine.len() / 2;
-        let (weight, bias) = affine.split_at(width);
-        let kernel = Normalize {
-            residual: contiguous(residual, residual_layout)?,
-            weight,
-            bias,
-            epsilon: self.epsilon,
-        };
-        for_rows(contiguous_mut(x, x_layout)?, width, &kernel);
+        self.run(contiguous_mut(x, x_layout)?, Some(residual), affine);
         Ok(())
     }
 }
 
-/// Adds the residual, normalises to mean 0 and variance 1, scales and shifts.
+impl InplaceOp2 for NormOp {
+    fn name(&self) -> &'static str {
+        "norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &mut CpuStorage,
+        x_layout: &Layout,
+        affine: &CpuStorage,
+        affine_layout: &Layout,
+    ) -> Result<()> {
+        let affine = contiguous(affine, affine_layout)?;
+        self.run(contiguous_mut(x, x_layout)?, None, affine);
+        Ok(())
+    }
+}
+
+impl NormOp {
+    fn run(&self, x: &mut [f32], residual: Option<&[f32]>, affine: &[f32]) {
+        let (weight, bias) = affine.split_at(affine.len() / 2);
+        let kernel = Normalize {
+            residual,
+            weight,
+            bias,
+            epsilon: self.epsilon,
+        };
+        for_rows(x, weight.len(), &kernel);
+    }
+}
+
+/// Adds the residual, normalises to mean 0 and variance 1 unless there is no
+/// epsilon, scales and shifts.
 struct Normalize<'a> {
-    residual: &'a [f32],
+    residual: Option<&'a [f32]>,
     weight: &'a [f32],
     bias: &'a [f32],
-    epsilon: f32,
+    epsilon: Option<f32>,
 }
 
 impl RowKernel for Normalize<'_> {
     #[inline(always)]
     fn apply(&self, row: usize, values: &mut [f32]) {
-        let residual = &self.residual[row * values.len()..][..values.len()];
-        for (value, residual) in values.iter_mut().zip(residual) {
-            *value += residual;
+        if let Some(residual) = self.residual {
+            let residual = &residual[row * values.len()..][..values.len()];
+            for (value, residual) in values.iter_mut().zip(residual) {
+                *value += residual;
+            }
         }
-        let count = values.len() as f32;
-        let mean = sum(values) / count;
-        let variance = sum_of_squares(values, mean) / count;
-        let scale = 1.0 / (variance + self.epsilon).sqrt();
+        let (mut mean, mut scale) = (0.0, 1.0);
+        if let Some(epsilon) = self.epsilon {
+            let count = values.len() as f32;
+            mean = sum(values) / count;
+            let variance = sum_of_squares(values, mean) / count;
+            scale = 1.0 / (variance + epsilon).sqrt();
+        }
         for ((value, weight), bias) in values.iter_mut().zip(self.weight).zip(self.bias) {
             *value = (*value - mean) * scale * weight + bias;
         }
@@ -245,14 +332,19 @@ fn sum_of_squares(values: &[f32], center: f32) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// `x = layer_norm(x + residual)` in place, all rows of `[tokens, features]`.
+/// `x = norm(x + residual)` in place, all rows of `[tokens, features]`.
 ///
 /// `affine` is `[2, features]`: the weights, then the biases.
-pub(in crate::ops) fn residual_layer_norm(
+pub(in crate::ops) fn residual_norm(
     x: &Tensor,
     residual: &Tensor,
     affine: &Tensor,
-    epsilon: f32,
+    epsilon: Option<f32>,
 ) -> Result<()> {
-    x.inplace_op3(residual, affine, &ResidualLayerNorm { epsilon })
+    x.inplace_op3(residual, affine, &NormOp { epsilon })
+}
+
+/// `x = norm(x)` in place, all rows of `[tokens, features]`; `affine` as in [`residual_norm`].
+pub(in crate::ops) fn norm(x: &Tensor, affine: &Tensor, epsilon: Option<f32>) -> Result<()> {
+    x.inplace_op2(affine, &NormOp { epsilon })
 }

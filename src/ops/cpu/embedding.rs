@@ -1,9 +1,7 @@
 //! Table look-ups, added up.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{CpuStorage, Result, Tensor, WithDType, bail};
 use rayon::prelude::*;
-
-use super::contiguous;
 
 /// The sum over tables of the rows their ids name: `[ids, features]`.
 ///
@@ -25,14 +23,28 @@ pub(in crate::ops) fn sum_rows(lookups: &[(&Tensor, &[u32])]) -> Result<Tensor> 
         let candle_core::Storage::Cpu(storage) = &*storage else {
             bail!("the CPU form wants tables on the CPU")
         };
-        let table = contiguous(storage, layout)?;
-        let rows = output.par_chunks_exact_mut(features).zip(ids.par_iter());
-        rows.for_each(|(row, &id)| {
-            let source = &table[id as usize * features..][..features];
-            for (value, source) in row.iter_mut().zip(source) {
-                *value += source;
-            }
-        });
+        let Some((start, _)) = layout.contiguous_offsets() else {
+            bail!("the CPU form wants contiguous tables")
+        };
+        match storage {
+            CpuStorage::F32(table) => add_rows(&mut output, features, &table[start..], ids),
+            CpuStorage::F16(table) => add_rows(&mut output, features, &table[start..], ids),
+            CpuStorage::BF16(table) => add_rows(&mut output, features, &table[start..], ids),
+            _ => bail!("the CPU form wants tables of f32, f16 or bf16"),
+        }
     }
     Tensor::from_vec(output, (tokens, features), first.device())
+}
+
+fn add_rows<T: WithDType + Sync>(output: &mut [f32], features: usize, table: &[T], ids: &[u32])
+where
+    f32: From<T>,
+{
+    let rows = output.par_chunks_exact_mut(features).zip(ids.par_iter());
+    rows.for_each(|(row, &id)| {
+        let source = &table[id as usize * features..][..features];
+        for (value, &source) in row.iter_mut().zip(source) {
+            *value += f32::from(source);
+        }
+    });
 }

@@ -9,12 +9,16 @@
 mod attention;
 mod elementwise;
 mod embedding;
+mod gate;
 mod math;
+mod rotary;
 mod simd;
 
-pub(super) use attention::attention;
-pub(super) use elementwise::{add_bias, residual_layer_norm};
+pub(super) use attention::{COLUMNS, attention};
+pub(super) use elementwise::{add_bias, norm, residual_norm};
 pub(super) use embedding::sum_rows;
+pub(super) use gate::gate;
+pub(super) use rotary::rotate;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
 

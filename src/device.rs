@@ -1,0 +1,197 @@
+//! Where to compute: the CPU, or what the build was given besides.
+
+use std::fmt;
+use std::str::FromStr;
+
+use candle_core::Device;
+
+/// A named device is used or refused; `auto` takes the best there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// CUDA, else Metal, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The CUDA device of that number.
+    Cuda(usize),
+    /// Apple's GPU.
+    Metal,
+}
+
+/// The device cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The build lacks it.
+    #[error(
+        "--device {name}: this build has no {kind}; build it with `cargo build --release --features {kind}`"
+    )]
+    NotBuilt {
+        /// What was asked for.
+        name: String,
+        /// The feature it takes.
+        kind: &'static str,
+    },
+    /// The system has none that works.
+    #[error("--device {name}: no such device can be used here; --device cpu can")]
+    Unusable {
+        /// What was asked for.
+        name: String,
+        /// What the library said.
+        #[source]
+        source: candle_core::Error,
+    },
+}
+
+/// A device that was opened.
+#[derive(Debug, Clone)]
+pub struct OpenDevice {
+    /// For tensors.
+    pub device: Device,
+    /// `cpu`, `cuda:0`, `metal`: never `auto`.
+    pub name: String,
+    /// What `auto` would rather have had, and why it could not.
+    pub note: Option<String>,
+}
+
+impl DeviceChoice {
+    /// Opens the device.
+    ///
+    /// # Errors
+    ///
+    /// Fails where a named device is not to be had; `auto` ends at the CPU.
+    pub fn open(self) -> Result<OpenDevice, DeviceError> {
+        let (device, note) = match self {
+            Self::Cpu => (Device::Cpu, None),
+            Self::Cuda(_) | Self::Metal => (self.open_named()?, None),
+            Self::Auto => {
+                let built = [
+                    (cfg!(feature = "cuda"), Self::Cuda(0)),
+                    (cfg!(feature = "metal"), Self::Metal),
+                ];
+                let mut note = None;
+                for (_, choice) in built.into_iter().filter(|(built, _)| *built) {
+                    match choice.open_named() {
+                        Ok(device) => {
+                            return Ok(OpenDevice {
+                                device,
+                                name: choice.to_string(),
+                                note,
+                            });
+                        }
+                        Err(fault) => note = Some(auto_note(&fault)),
+                    }
+                }
+                return Ok(OpenDevice {
+                    device: Device::Cpu,
+                    name: Self::Cpu.to_string(),
+                    note,
+                });
+            }
+        };
+        Ok(OpenDevice {
+            device,
+            name: self.to_string(),
+            note,
+        })
+    }
+
+    fn open_named(self) -> Result<Device, DeviceError> {
+        let (built, kind) = match self {
+            Self::Metal => (cfg!(feature = "metal"), "metal"),
+            _ => (cfg!(feature = "cuda"), "cuda"),
+        };
+        if !built {
+            return Err(DeviceError::NotBuilt {
+                name: self.to_string(),
+                kind,
+            });
+        }
+        let opened = match self {
+            Self::Cuda(number) => Device::new_cuda(number),
+            Self::Metal => Device::new_metal(0),
+            Self::Auto | Self::Cpu => Ok(Device::Cpu),
+        };
+        opened.map_err(|source| DeviceError::Unusable {
+            name: self.to_string(),
+            source,
+        })
+    }
+}
+
+/// The fault with its cause, in one line.
+fn auto_note(fault: &DeviceError) -> String {
+    let cause = std::error::Error::source(fault)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let cause = cause.lines().next().unwrap_or_default().to_owned();
+    format!("--device auto computes on the CPU: {fault}: {cause}")
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => formatter.write_str("auto"),
+            Self::Cpu => formatter.write_str("cpu"),
+            Self::Cuda(number) => write!(formatter, "cuda:{number}"),
+            Self::Metal => formatter.write_str("metal"),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            "metal" => Ok(Self::Metal),
+            other => {
+                let number = other
+                    .strip_prefix("cuda:")
+                    .and_then(|number| number.parse().ok());
+                number.map(Self::Cuda).ok_or_else(|| {
+                    format!(
+                        "unknown device \"{other}\"; known are auto, cpu, cuda, cuda:N and metal"
+                    )
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_shown() {
+        for (text, choice) in [
+            ("auto", DeviceChoice::Auto),
+            ("cpu", DeviceChoice::Cpu),
+            ("cuda:3", DeviceChoice::Cuda(3)),
+            ("metal", DeviceChoice::Metal),
+        ] {
+            assert_eq!(text.parse(), Ok(choice));
+            assert_eq!(choice.to_string(), text);
+        }
+        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
+        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"] {
+            assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
+        }
+    }
+
+    #[cfg(not(any(feature = "cuda", feature = "metal")))]
+    #[test]
+    fn a_device_the_build_lacks_is_refused_and_auto_is_the_cpu() {
+        for name in ["cuda", "metal"] {
+            let choice: DeviceChoice = name.parse().unwrap();
+            let refusal = choice.open().unwrap_err().to_string();
+            assert!(refusal.contains(&format!("--features {name}")), "{refusal}");
+        }
+        let opened = DeviceChoice::Auto.open().unwrap();
+        assert_eq!((opened.name.as_str(), opened.note), ("cpu", None));
+    }
+}

@@ -1,0 +1,173 @@
+//! Token ids to the first hidden states.
+
+use candle_core::{Result as TensorResult, Tensor};
+
+use crate::batch::Batch;
+use crate::models::ModelError;
+use crate::models::config::Sizes;
+use crate::models::weights::Weights;
+use crate::ops::{Embedding, Form, Linear, Norm, positions, sum_embeddings};
+
+/// How positions are numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbering {
+    /// From zero.
+    FromZero,
+    /// From the padding id + 1, counting tokens that are not the padding
+    /// token; the padding token itself has the padding id as its position
+    /// (`create_position_ids_from_input_ids` of transformers).
+    AfterPadding(u32),
+}
+
+impl Numbering {
+    /// Each token's row of the position table.
+    fn positions(self, batch: &Batch) -> Vec<u32> {
+        let Self::AfterPadding(padding) = self else {
+            return positions(&batch.boundaries);
+        };
+        let mut all = Vec::with_capacity(batch.tokens());
+        for pair in batch.boundaries.windows(2) {
+            let mut last = padding;
+            for &token in &batch.token_ids[pair[0]..pair[1]] {
+                last += u32::from(token != padding);
+                all.push(if token == padding { padding } else { last });
+            }
+        }
+        all
+    }
+
+    /// Tokens of a window at the most, with a position table of `rows` rows.
+    pub fn longest(self, rows: usize) -> usize {
+        match self {
+            Self::FromZero => rows,
+            Self::AfterPadding(padding) => rows.saturating_sub(padding as usize + 1),
+        }
+    }
+}
+
+/// The sum of tables, with a norm and a projection to the encoder's width.
+pub struct Embeddings {
+    words: Embedding,
+    positions: Option<(Embedding, Numbering)>,
+    segments: Option<Embedding>,
+    /// A table whose first row every token gets (ERNIE's task types).
+    constant: Option<Embedding>,
+    norm: Option<Norm>,
+    projection: Option<Linear>,
+    /// Whether the projection comes before the norm.
+    projects_first: bool,
+    form: Form,
+}
+
+impl Embeddings {
+    /// Takes `PREFIX.word_embeddings`, `.position_embeddings` where positions are
+    /// numbered, and `.token_type_embeddings` where there are segments: `width` features each.
+    ///
+    /// # Errors
+    ///
+    /// Fails where tensors are missing or of another shape.
+    pub fn load(
+        weights: &Weights<'_>,
+        prefix: &str,
+        sizes: &Sizes,
+        width: usize,
+        numbering: Option<Numbering>,
+    ) -> Result<Self, ModelError> {
+        let table = |name: &str, rows| weights.embedding(&format!("{prefix}.{name}"), rows, width);
+        let words = table("word_embeddings", sizes.vocabulary)?;
+        let positions = numbering.map(|numbering| {
+            let positions = table("position_embeddings", sizes.max_positions)?;
+            Ok::<_, ModelError>((positions, numbering))
+        });
+        let segments = (sizes.segments > 0).then(|| table("token_type_embeddings", sizes.segments));
+        Ok(Self {
+            words,
+            positions: positions.transpose()?,
+            segments: segments.transpose()?,
+            constant: None,
+            norm: None,
+            projection: None,
+            projects_first: false,
+            form: weights.form(),
+        })
+    }
+
+    /// With a norm after the sum.
+    #[must_use]
+    pub fn with_norm(mut self, norm: Norm) -> Self {
+        self.norm = Some(norm);
+        self
+    }
+
+    /// With a projection, before the norm or after it.
+    #[must_use]
+    pub fn with_projection(mut self, projection: Linear, before_norm: bool) -> Self {
+        self.projection = Some(projection);
+        self.projects_first = before_norm;
+        self
+    }
+
+    /// With a table whose first row every token gets.
+    #[must_use]
+    pub fn with_constant(mut self, table: Embedding) -> Self {
+        self.constant = Some(table);
+        self
+    }
+
+    /// `[tokens, hidden]`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where an id has no row.
+    pub fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
+        let zeros;
+        let numbered;
+        let mut lookups = vec![(&self.words, batch.token_ids.as_slice())];
+        if let Some((table, numbering)) = &self.positions {
+            numbered = numbering.positions(batch);
+            lookups.push((table, &numbered));
+        }
+        if let Some(table) = &self.segments {
+            lookups.push((table, &batch.token_types));
+        }
+        if let Some(table) = &self.constant {
+            zeros = vec![0; batch.tokens()];
+            lookups.push((table, &zeros));
+        }
+        let mut x = sum_embeddings(&lookups, self.form)?;
+        if let Some(projection) = self.projection.as_ref().filter(|_| self.projects_first) {
+            x = projection.forward(&x)?;
+        }
+        if let Some(norm) = &self.norm {
+            x = norm.forward(&x)?;
+        }
+        match self.projection.as_ref().filter(|_| !self.projects_first) {
+            Some(projection) => projection.forward(&x),
+            None => Ok(x),
+        }
+    }
+
+    /// Multiplications and additions of one token.
+    pub fn flops_per_token(&self) -> u64 {
+        self.projection.as_ref().map_or(0, Linear::flops_per_token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_after_padding_skip_the_padding_token() {
+        let batch = Batch {
+            token_ids: vec![0, 5, 1, 6, 2, 0, 2],
+            token_types: vec![0; 7],
+            boundaries: vec![0, 5, 7],
+            windows: vec![0, 1],
+        };
+        let numbering = Numbering::AfterPadding(1);
+        assert_eq!(numbering.positions(&batch), [2, 3, 1, 4, 5, 2, 3]);
+        assert_eq!(numbering.longest(514), 512);
+        assert_eq!(Numbering::FromZero.positions(&batch), [0, 1, 2, 3, 4, 0, 1]);
+    }
+}

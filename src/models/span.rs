@@ -1,0 +1,156 @@
+//! The span head on an encoder: hidden states to start and end logits.
+
+use candle_core::{DType, Result as TensorResult, Tensor};
+
+use super::config::Fields;
+use super::encoder::Encoder;
+use super::weights::Weights;
+use super::{ModelDescription, ModelError, SpanModel};
+use crate::batch::{Batch, SpanLogits};
+use crate::ops::{Linear, Norm};
+
+/// The usual name of the layer that gives the logits.
+const USUAL: &str = "qa_outputs";
+
+/// Its name in ModernBERT checkpoints, after a layer called `head`.
+const CLASSIFIER: &str = "classifier";
+
+/// One dense layer with two outputs, in ModernBERT after another layer.
+pub struct SpanHead {
+    prediction: Option<Prediction>,
+    outputs: Linear,
+}
+
+/// `norm(activation(dense(x)))`: `ModernBertPredictionHead` of transformers.
+struct Prediction {
+    dense: Linear,
+    norm: Norm,
+}
+
+impl SpanHead {
+    /// Checks that the checkpoint of an `architecture` has a span head at all.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it has none, naming the head it has in its place.
+    pub fn check(architecture: &str, weights: &Weights<'_>) -> Result<(), ModelError> {
+        match Self::outputs_name(architecture, weights) {
+            Some(_) => Ok(()),
+            None => Err(ModelError::NoSpanHead {
+                path: weights.path().to_owned(),
+                expected: match architecture {
+                    "modernbert" => "qa_outputs.weight or classifier.weight of two outputs",
+                    _ => "qa_outputs.weight",
+                },
+                also: weights.other_head(),
+            }),
+        }
+    }
+
+    /// What the layer that gives the logits is called in this checkpoint.
+    fn outputs_name(architecture: &str, weights: &Weights<'_>) -> Option<&'static str> {
+        if weights.contains(&format!("{USUAL}.weight")) {
+            return Some(USUAL);
+        }
+        // A classifier of tokens or pairs has the same name and, with two
+        // labels, the same shape; only a ModernBERT span head is called so.
+        let shape = weights.shape(&format!("{CLASSIFIER}.weight"))?;
+        (architecture == "modernbert" && shape.first() == Some(&2)).then_some(CLASSIFIER)
+    }
+
+    /// Takes the head's weights.
+    ///
+    /// # Errors
+    ///
+    /// Fails where tensors are missing or of another shape.
+    pub fn load(
+        architecture: &str,
+        fields: &Fields,
+        weights: &Weights<'_>,
+        hidden: usize,
+    ) -> Result<Self, ModelError> {
+        let name = Self::outputs_name(architecture, weights).unwrap_or(USUAL);
+        let prediction = if architecture == "modernbert" && weights.contains("head.dense.weight") {
+            let bias = fields.flag("classifier_bias", false)?;
+            let activation = fields.activation("classifier_activation", "gelu")?;
+            let epsilon = fields.epsilon("norm_eps", 1e-5)?;
+            let dense = weights.linear_with("head.dense", hidden, hidden, bias)?;
+            let norm_bias = fields.flag("norm_bias", false)?;
+            Some(Prediction {
+                dense: dense.with_activation(activation),
+                norm: weights.norm_with("head.norm", hidden, epsilon, norm_bias)?,
+            })
+        } else {
+            None
+        };
+        Ok(Self {
+            prediction,
+            outputs: weights.linear(name, hidden, 2)?,
+        })
+    }
+
+    /// `[tokens, hidden]` to `[tokens, 2]`.
+    fn forward(&self, hidden: &Tensor) -> TensorResult<Tensor> {
+        match &self.prediction {
+            None => self.outputs.forward(hidden),
+            Some(Prediction { dense, norm }) => self
+                .outputs
+                .forward(&norm.forward(&dense.forward(hidden)?)?),
+        }
+    }
+
+    fn flops_per_token(&self) -> u64 {
+        let prediction = self.prediction.as_ref();
+        let prediction = prediction.map_or(0, |prediction| prediction.dense.flops_per_token());
+        prediction + self.outputs.flops_per_token()
+    }
+}
+
+/// An encoder with its span head.
+pub struct Assembled {
+    description: ModelDescription,
+    encoder: Box<dyn Encoder>,
+    head: SpanHead,
+}
+
+impl Assembled {
+    /// Puts the parts together.
+    pub fn new(description: ModelDescription, encoder: Box<dyn Encoder>, head: SpanHead) -> Self {
+        Self {
+            description,
+            encoder,
+            head,
+        }
+    }
+
+    /// `[tokens, 2]`: start and end logits in `f32`.
+    fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
+        let hidden = self.encoder.forward(batch)?;
+        self.head.forward(&hidden)?.to_dtype(DType::F32)
+    }
+}
+
+impl SpanModel for Assembled {
+    fn description(&self) -> &ModelDescription {
+        &self.description
+    }
+
+    fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
+        let logits = self
+            .forward(batch)
+            .and_then(|logits| logits.to_vec2::<f32>())
+            .map_err(|source| ModelError::Tensor {
+                doing: format!("the forward pass of {} tokens", batch.tokens()),
+                source,
+            })?;
+        Ok(SpanLogits {
+            start: logits.iter().map(|pair| pair[0]).collect(),
+            end: logits.iter().map(|pair| pair[1]).collect(),
+        })
+    }
+
+    fn window_flops(&self, length: usize) -> u64 {
+        let head = self.head.flops_per_token() * length as u64;
+        self.encoder.window_flops(length) + head
+    }
+}

@@ -1,0 +1,157 @@
+//! Tensors as they lie in weight files: safetensors or PyTorch, one file or several.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Result as TensorResult, Tensor};
+use safetensors::{Dtype, SafeTensors};
+
+use super::torch::{self, TorchTensor};
+use crate::models::ModelError;
+use crate::models::files::{ModelFile, WeightFiles, WeightFormat};
+
+/// What the elements of a tensor are stored as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Element {
+    /// A floating-point type that weights are kept in.
+    Float(DType),
+    /// Any other, by its name.
+    Other(String),
+}
+
+/// A tensor of a file.
+pub struct StoredTensor<'a> {
+    /// The file, for messages.
+    pub path: &'a str,
+    /// What its elements are.
+    pub element: Element,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    data: Data<'a>,
+}
+
+enum Data<'a> {
+    /// Elements in a row.
+    Plain(&'a [u8]),
+    /// Elements of a PyTorch file, perhaps with gaps.
+    Torch(TorchTensor, &'a [u8]),
+}
+
+impl StoredTensor<'_> {
+    /// The tensor on `device`, in the type it is stored as.
+    pub(super) fn load(&self, device: &Device) -> TensorResult<Tensor> {
+        let Element::Float(dtype) = self.element else {
+            candle_core::bail!("no tensor of floating-point numbers")
+        };
+        let bytes = match &self.data {
+            Data::Plain(bytes) => Cow::Borrowed(*bytes),
+            Data::Torch(tensor, file) => tensor.bytes(file),
+        };
+        Tensor::from_raw_buffer(&bytes, dtype, &self.shape, device)
+    }
+}
+
+/// All tensors of a checkpoint by name.
+pub struct Stored<'a> {
+    path: &'a str,
+    tensors: HashMap<String, StoredTensor<'a>>,
+}
+
+impl<'a> Stored<'a> {
+    /// Reads the headers of all files and checks them against the files' lengths.
+    ///
+    /// # Errors
+    ///
+    /// Fails where a file is cut short, of another format, or two files hold the same tensor.
+    pub fn open(files: &'a WeightFiles) -> Result<Self, ModelError> {
+        let mut tensors = HashMap::new();
+        for file in &files.files {
+            let found = match files.format {
+                WeightFormat::Safetensors => safetensors(file)?,
+                WeightFormat::Torch => torch(file)?,
+            };
+            for (name, tensor) in found {
+                if let Some(index) = &files.index
+                    && tensors.contains_key(&name)
+                {
+                    return Err(ModelError::BadIndex {
+                        path: index.path.clone(),
+                        fault: format!("two of its files hold the tensor \"{name}\""),
+                    });
+                }
+                tensors.insert(name, tensor);
+            }
+        }
+        let first = files.index.as_ref().or(files.files.first());
+        Ok(Self {
+            path: first.map_or("", |file| &file.path),
+            tensors,
+        })
+    }
+
+    /// The file, or the index of several.
+    pub fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// The tensor called `name`.
+    pub fn get(&self, name: &str) -> Option<&StoredTensor<'a>> {
+        self.tensors.get(name)
+    }
+
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+}
+
+type Named<'a> = (String, StoredTensor<'a>);
+
+fn safetensors(file: &ModelFile) -> Result<Vec<Named<'_>>, ModelError> {
+    let tensors =
+        SafeTensors::deserialize(&file.bytes).map_err(|source| ModelError::DamagedWeights {
+            path: file.path.clone(),
+            bytes: file.bytes.len(),
+            source,
+        })?;
+    let named = tensors.tensors().into_iter().map(|(name, view)| {
+        let element = match view.dtype() {
+            Dtype::F32 => Element::Float(DType::F32),
+            Dtype::F16 => Element::Float(DType::F16),
+            Dtype::BF16 => Element::Float(DType::BF16),
+            other => Element::Other(format!("{other:?}")),
+        };
+        let tensor = StoredTensor {
+            path: &file.path,
+            element,
+            shape: view.shape().to_vec(),
+            data: Data::Plain(view.data()),
+        };
+        (name, tensor)
+    });
+    Ok(named.collect())
+}
+
+fn torch(file: &ModelFile) -> Result<Vec<Named<'_>>, ModelError> {
+    let tensors = torch::read(&file.bytes).map_err(|source| ModelError::BadCheckpoint {
+        path: file.path.clone(),
+        source,
+    })?;
+    let named = tensors.into_iter().map(|tensor| {
+        let element = match tensor.element {
+            torch::Element::F32 => Element::Float(DType::F32),
+            torch::Element::F16 => Element::Float(DType::F16),
+            torch::Element::BF16 => Element::Float(DType::BF16),
+            torch::Element::F64 => Element::Other("F64".to_owned()),
+            torch::Element::Other(name) => Element::Other(name.to_owned()),
+        };
+        let stored = StoredTensor {
+            path: &file.path,
+            element,
+            shape: tensor.shape.clone(),
+            data: Data::Torch(tensor.clone(), &file.bytes),
+        };
+        (tensor.name, stored)
+    });
+    Ok(named.collect())
+}

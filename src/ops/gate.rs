@@ -1,0 +1,24 @@
+//! The gated linear unit of ModernBERT's feed-forward layers.
+
+use candle_core::{DType, Result, Tensor};
+
+use super::{Activation, Form, cpu};
+
+/// `activation(first half) · second half` of the features: `[tokens, 2·width]` to `[tokens, width]`.
+///
+/// # Errors
+///
+/// Fails where the number of features is odd.
+pub fn gate(x: &Tensor, activation: Activation, form: Form) -> Result<Tensor> {
+    if form == Form::Cpu {
+        return cpu::gate(x, activation);
+    }
+    let width = x.dim(1)? / 2;
+    let input = x.narrow(1, 0, width)?.contiguous()?.to_dtype(DType::F32)?;
+    let gate = x
+        .narrow(1, width, width)?
+        .contiguous()?
+        .to_dtype(DType::F32)?;
+    let gated = (activation.portable(&input)? * gate)?;
+    super::saturate(&gated, x.dtype())
+}

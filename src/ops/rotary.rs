@@ -1,0 +1,137 @@
+//! Rotary position embeddings (Su et al., 2021) on projected queries and keys.
+
+use candle_core::{DType, Result, Tensor};
+
+use super::{Form, cpu};
+
+/// Which features of a head are turned together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pairing {
+    /// A feature of the first half with its counterpart in the second (ModernBERT).
+    Halves,
+    /// Features 0 and 1, 2 and 3, … (RoFormer).
+    Neighbours,
+}
+
+/// The angles of every position, as cosines and sines.
+#[derive(Debug, Clone)]
+pub struct Rotary {
+    /// `[positions, pairs]`, row by row.
+    pub(super) cosines: Vec<f32>,
+    /// As `cosines`.
+    pub(super) sines: Vec<f32>,
+    /// Pairs of features in a head.
+    pub(super) pairs: usize,
+    pub(super) pairing: Pairing,
+    /// Whether values are turned, too.
+    pub(super) values: bool,
+}
+
+impl Rotary {
+    /// Angles `position · theta^(−2·pair/head_size)` for positions below `positions`.
+    pub fn from_theta(theta: f32, head_size: usize, positions: usize, pairing: Pairing) -> Self {
+        let pairs = head_size / 2;
+        let angle = |at: usize| {
+            let (position, pair) = (at / pairs, at % pairs);
+            let exponent = (2 * pair) as f32 / head_size as f32;
+            position as f32 * (1.0 / theta.powf(exponent))
+        };
+        let angles: Vec<f32> = (0..positions * pairs).map(angle).collect();
+        Self {
+            cosines: angles.iter().map(|angle| angle.cos()).collect(),
+            sines: angles.iter().map(|angle| angle.sin()).collect(),
+            pairs,
+            pairing,
+            values: false,
+        }
+    }
+
+    /// From a checkpoint's table: each row the sines of all pairs, then their cosines.
+    pub fn from_table(table: &[Vec<f32>], pairs: usize) -> Self {
+        Self {
+            cosines: table
+                .iter()
+                .flat_map(|row| &row[pairs..])
+                .copied()
+                .collect(),
+            sines: table
+                .iter()
+                .flat_map(|row| &row[..pairs])
+                .copied()
+                .collect(),
+            pairs,
+            pairing: Pairing::Neighbours,
+            values: false,
+        }
+    }
+
+    /// With values turned as queries and keys are, or not.
+    #[must_use]
+    pub fn with_values(mut self, values: bool) -> Self {
+        self.values = values;
+        self
+    }
+
+    /// How many of queries, keys and values are turned.
+    pub(super) fn parts(&self) -> usize {
+        2 + usize::from(self.values)
+    }
+}
+
+/// Turns the queries and keys in `projected` (`[tokens, 3·hidden]`, which may be
+/// overwritten) by the angles of their positions within their sequences.
+///
+/// # Errors
+///
+/// Fails where a sequence is longer than the table of angles.
+pub fn rotate(
+    projected: Tensor,
+    boundaries: &[usize],
+    heads: usize,
+    rotary: &Rotary,
+    form: Form,
+) -> Result<Tensor> {
+    let positions = super::positions(boundaries);
+    match form {
+        Form::Cpu => {
+            cpu::rotate(&projected, &positions, heads, rotary)?;
+            Ok(projected)
+        }
+        Form::Portable => portable(&projected, &positions, heads, rotary),
+    }
+}
+
+fn portable(
+    projected: &Tensor,
+    positions: &[u32],
+    heads: usize,
+    rotary: &Rotary,
+) -> Result<Tensor> {
+    let (tokens, width) = projected.dims2()?;
+    let (device, pairs) = (projected.device(), rotary.pairs);
+    let positions = Tensor::from_slice(positions, positions.len(), device)?;
+    let angles = |table: &[f32]| {
+        let table = Tensor::from_slice(table, (table.len() / pairs, pairs), device)?;
+        table.index_select(&positions, 0)?.unsqueeze(1)
+    };
+    let (cosines, sines) = (angles(&rotary.cosines)?, angles(&rotary.sines)?);
+    let turned = rotary.parts() * heads;
+    let projected = projected.reshape((tokens, 3 * heads, 2 * pairs))?;
+    let x = projected.narrow(1, 0, turned)?.to_dtype(DType::F32)?;
+    // The dimension that tells the two features of a pair apart.
+    let (shape, dimension) = match rotary.pairing {
+        Pairing::Halves => ((tokens, turned, 2, pairs), 2),
+        Pairing::Neighbours => ((tokens, turned, pairs, 2), 3),
+    };
+    let x = x.reshape(shape)?;
+    let (first, second) = (x.narrow(dimension, 0, 1)?, x.narrow(dimension, 1, 1)?);
+    let (first, second) = (first.squeeze(dimension)?, second.squeeze(dimension)?);
+    let turn = |a: &Tensor, b: &Tensor| a.broadcast_mul(&cosines)? + b.broadcast_mul(&sines)?;
+    let turned_first = turn(&first, &second.neg()?)?;
+    let turned_second = turn(&second, &first)?;
+    let x = Tensor::stack(&[turned_first, turned_second], dimension)?;
+    let x = x.reshape((tokens, turned, 2 * pairs))?;
+    let x = x.to_dtype(projected.dtype())?;
+    let rest = projected.narrow(1, turned, 3 * heads - turned)?;
+    Tensor::cat(&[x, rest], 1)?.reshape((tokens, width))
+}

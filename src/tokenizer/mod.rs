@@ -1,0 +1,103 @@
+//! A model's files to the tokeniser that its windows are cut with.
+
+pub mod vocabulary;
+
+use serde::Deserialize;
+use tokenizers::Tokenizer;
+
+use crate::json;
+use crate::models::files::ModelFile;
+use crate::windows::WindowError;
+use vocabulary::NamedFile;
+
+/// The tokeniser as one file.
+const WHOLE: &str = "tokenizer.json";
+
+/// What says how the tokeniser is used.
+const SETTINGS: &str = "tokenizer_config.json";
+
+/// A tokeniser, and what its other files say of its use.
+pub struct TokenizerSource {
+    /// The file it was read or built from, for messages.
+    pub path: String,
+    /// The tokeniser.
+    pub tokenizer: Tokenizer,
+    /// Whether the model is given the segment ids.
+    pub gives_segments: bool,
+}
+
+/// The fields of tokenizer_config.json that change the result once there is a tokenizer.json.
+#[derive(Deserialize)]
+struct WireSettings {
+    model_input_names: Option<Vec<String>>,
+}
+
+/// Reads a tokenizer.json, or builds a tokeniser from the vocabulary files.
+///
+/// # Errors
+///
+/// Fails where a file cannot be used.
+pub fn read(
+    architecture: &str,
+    config: &ModelFile,
+    files: &[ModelFile],
+) -> Result<TokenizerSource, WindowError> {
+    let named = |name: &str| files.iter().find(|file| file.name == name);
+    let mut source = match named(WHOLE) {
+        Some(file) => from_json(&file.path, &file.bytes)?,
+        None => build(architecture, config, files)?,
+    };
+    if let Some(file) = named(SETTINGS) {
+        let settings: WireSettings =
+            json::read(&file.bytes).map_err(|fault| WindowError::BadTokenizerSettings {
+                path: file.path.clone(),
+                place: fault.place,
+                source: fault.source,
+            })?;
+        let inputs = settings.model_input_names;
+        source.gives_segments =
+            inputs.is_none_or(|inputs| inputs.iter().any(|input| input == "token_type_ids"));
+    }
+    Ok(source)
+}
+
+/// Reads a tokenizer.json; `path` names it in messages.
+///
+/// # Errors
+///
+/// Fails where it cannot be read as a tokeniser.
+pub fn from_json(path: &str, bytes: &[u8]) -> Result<TokenizerSource, WindowError> {
+    let tokenizer = Tokenizer::from_bytes(bytes).map_err(|source| WindowError::BadTokenizer {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(TokenizerSource {
+        path: path.to_owned(),
+        tokenizer,
+        gives_segments: true,
+    })
+}
+
+/// Builds a tokeniser from vocabulary files.
+fn build(
+    architecture: &str,
+    config: &ModelFile,
+    files: &[ModelFile],
+) -> Result<TokenizerSource, WindowError> {
+    let named: Vec<_> = files
+        .iter()
+        .chain([config])
+        .map(|file| NamedFile {
+            name: &file.name,
+            path: &file.path,
+            bytes: &file.bytes,
+        })
+        .collect();
+    Ok(TokenizerSource {
+        path: files
+            .first()
+            .map_or(String::new(), |file| file.path.clone()),
+        tokenizer: vocabulary::build(architecture, &named)?,
+        gives_segments: true,
+    })
+}
