@@ -1,8 +1,6 @@
 //! The whole line without weights: questions to windows, a stub model, answers, score.
 
-mod support {
-    pub mod stub;
-}
+mod support;
 
 use spanbench::bundled;
 use spanbench::cell::answer::{AnswerError, AnswerSettings, Answers, Silent, WindowOrder, answer};
@@ -14,6 +12,7 @@ use spanbench::score::{self, Predictions, Protocol};
 use spanbench::tokenizer;
 use spanbench::windows::{TableSizes, WindowError, WindowSettings, Windower};
 use support::stub::Stub;
+use support::{json, project};
 
 const SETTINGS: AnswerSettings = AnswerSettings {
     windows: WindowSettings {
@@ -267,4 +266,50 @@ fn a_tokenizer_that_does_not_frame_the_pair_is_refused() {
             "{text}"
         );
     }
+}
+
+#[derive(serde::Deserialize)]
+struct ExpectedWindows {
+    max_seq_len: usize,
+    doc_stride: usize,
+    windows: std::collections::BTreeMap<String, Vec<ExpectedWindow>>,
+}
+
+#[derive(serde::Deserialize)]
+struct ExpectedWindow {
+    ids: Vec<u32>,
+    offsets: Vec<(u32, u32)>,
+}
+
+/// Byte-level tokenisers that put a space before the text do not trim the first token of a window.
+#[test]
+fn byte_level_windows_are_those_of_the_python_tokenisers() {
+    let folder = project("tests/goldens/windows");
+    let expected: ExpectedWindows = json(&folder.join("windows.json"));
+    let settings = WindowSettings {
+        max_seq_len: expected.max_seq_len,
+        doc_stride: expected.doc_stride,
+    };
+    let bytes = std::fs::read(folder.join("tokenizer.json")).unwrap();
+    let source = tokenizer::from_json("tokenizer.json", &bytes).unwrap();
+    let sizes = TableSizes {
+        words: source.tokenizer.get_vocab_size(true),
+        segments: 1,
+    };
+    let windower = Windower::new(source, sizes, settings).unwrap();
+    let dataset = Dataset::open("mixed-bag").unwrap();
+    let mut untrimmed = 0;
+    for (id, expected) in &expected.windows {
+        let index = dataset.questions.iter().position(|q| q.id == *id).unwrap();
+        let windows = windower.question_windows(&dataset, index).unwrap();
+        assert_eq!(windows.len(), expected.len(), "{id}");
+        let passage: Vec<char> = dataset.passage(&dataset.questions[index]).chars().collect();
+        for (window, expected) in windows.iter().zip(expected) {
+            assert_eq!(window.token_ids, expected.ids, "{id}");
+            assert_eq!(window.offsets, expected.offsets, "{id}");
+            let (start, end) = window.offsets[0];
+            untrimmed += usize::from(start < end && passage[start as usize] == ' ');
+        }
+    }
+    assert!(untrimmed > 10, "{untrimmed}: the rule was hardly tried");
 }

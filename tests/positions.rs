@@ -221,16 +221,16 @@ fn rotary_positions_in_both_pairings() {
             let theta = 700.0_f64;
             let mut expected = projected.clone();
             for pair in boundaries.windows(2) {
-                for token in pair[0]..pair[1] {
+                for (position, row) in expected[pair[0]..pair[1]].iter_mut().enumerate() {
                     let turned = if values { 3 } else { 2 } * heads;
-                    for head in expected[token].chunks_exact_mut(size).take(turned) {
+                    for head in row.chunks_exact_mut(size).take(turned) {
                         for at in 0..size / 2 {
                             let (a, b) = match pairing {
                                 Pairing::Halves => (at, at + size / 2),
                                 Pairing::Neighbours => (2 * at, 2 * at + 1),
                             };
-                            let angle = (token - pair[0]) as f64
-                                * theta.powf(-2.0 * at as f64 / size as f64);
+                            let angle =
+                                position as f64 * theta.powf(-2.0 * at as f64 / size as f64);
                             let (x, y) = (head[a], head[b]);
                             head[a] = x * angle.cos() - y * angle.sin();
                             head[b] = y * angle.cos() + x * angle.sin();

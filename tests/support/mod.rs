@@ -5,6 +5,7 @@
 
 pub mod golden;
 pub mod matrix;
+pub mod stub;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
