@@ -84,6 +84,11 @@ fn half_precision_arithmetic_stays_near_single_precision() {
             let error = golden.error(&*model, Precision::F32) / expected.logit_scale;
             let theirs = expected.half_arithmetic[precision.name()];
             let name = name(&folder);
+            // With --nocapture: the table in the README is made of this.
+            println!(
+                "{name:22} {:5} {error:.4} (PyTorch {theirs:.4})",
+                precision.name()
+            );
             assert!(
                 error <= HALF_PRECISION * theirs,
                 "{name} {}: {error:e}, and PyTorch {theirs:e}",

@@ -1,10 +1,10 @@
-"""Makes the small tokenizer files and the expected encodings of the test `tokenizer_files`.
+"""Makes the small tokenizer files and the expected encodings of tests/tokenizers.rs.
 
 Run it with transformers 5.23, tokenizers 0.23, sentencepiece and protobuf installed:
 
-    python make_tokenizers.py TEXT.json    # a file in SQuAD's format, such as mixed-bag.json
+    make_tokenizers.py
 
-It writes files/ and cases.json beside itself. Every expectation is computed by transformers:
+It writes tokenizers/, from the text of benchmarks/data/mixed-bag.json. Every expectation is computed by transformers:
 by AutoTokenizer as it is, or, where its version 5 departs from version 4 and from the published
 tokenizer.json files, by the version 4 converter that it still carries. Each case says which.
 """
@@ -12,7 +12,6 @@ tokenizer.json files, by the version 4 converter that it still carries. Each cas
 import itertools
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +21,8 @@ from tokenizers import AddedToken, ByteLevelBPETokenizer, BertWordPieceTokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, logging
 from transformers import convert_slow_tokenizer as convert
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "tokenizers"
+TEXT = Path(__file__).parent / "../../benchmarks/data/mixed-bag.json"
 FILES = HERE / "files"
 
 PAIRS = [
@@ -350,7 +350,7 @@ def encode(tokenizer, pair):
 
 def main():
     logging.set_verbosity_error()
-    make_files(read_texts(sys.argv[1]))
+    make_files(read_texts(TEXT))
     result = []
     for name, model_type, files, source, build in cases():
         with tempfile.TemporaryDirectory() as directory:

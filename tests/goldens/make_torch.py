@@ -1,7 +1,7 @@
 """Writes the small PyTorch files that tests/torch.rs reads, and beside each the tensors that
 torch.load reads from it: name, type, shape and the row-major little-endian bytes in hex, tab-separated.
 
-Run with PyTorch 2: python tests/make_torch_files.py
+usage: make_torch.py            (PyTorch 2)
 """
 
 import collections
@@ -9,7 +9,7 @@ import pathlib
 
 import torch
 
-FOLDER = pathlib.Path(__file__).parent / "files"
+FOLDER = pathlib.Path(__file__).parent / "torch"
 TYPES = {
     torch.float32: "F32",
     torch.float16: "F16",
