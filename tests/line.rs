@@ -311,5 +311,5 @@ fn byte_level_windows_are_those_of_the_python_tokenisers() {
             untrimmed += usize::from(start < end && passage[start as usize] == ' ');
         }
     }
-    assert!(untrimmed > 10, "{untrimmed}: the rule was hardly tried");
+    assert!(untrimmed > 4, "{untrimmed}: the rule was hardly tried");
 }
