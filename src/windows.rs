@@ -23,6 +23,14 @@ pub enum WindowError {
         #[source]
         source: tokenizers::Error,
     },
+    /// The tokeniser's file would lead the tokenizers library astray.
+    #[error("{path}: {fault}; fetch it again")]
+    UnusableTokenizer {
+        /// The file.
+        path: String,
+        /// The place and what is wrong there.
+        fault: String,
+    },
     /// The tokeniser cannot be built from vocabulary files.
     #[error(transparent)]
     Vocabulary(#[from] TokenizerError),

@@ -135,3 +135,60 @@ fn a_repository_without_the_files_says_which() {
         "{errors}"
     );
 }
+
+/// An older repository: no tokenizer.json, PyTorch weights in parts.
+#[test]
+fn weights_in_parts_and_a_vocabulary_are_fetched() {
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/architectures/files");
+    let letters = ('a'..='z').flat_map(|letter| [format!("{letter}\n"), format!("##{letter}\n")]);
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(|token| format!("{token}\n"));
+    let vocabulary: String = special.into_iter().chain(letters).collect();
+    let parts = [1, 2, 3].map(|part| format!("pytorch_model-0000{part}-of-00003.bin"));
+    let mut files: Vec<(&str, Vec<u8>)> = vec![
+        ("vocab.txt", vocabulary.into_bytes()),
+        ("README.md", b"not needed".to_vec()),
+        (
+            "config.json",
+            std::fs::read(goldens.join("config.json")).unwrap(),
+        ),
+    ];
+    let index = "pytorch_model.bin.index.json";
+    for name in parts.iter().map(String::as_str).chain([index]) {
+        let content = std::fs::read(goldens.join("bin-shards").join(name)).unwrap();
+        files.push((name, content));
+    }
+    let borrowed: Vec<(&str, &[u8])> = files.iter().map(|(n, c)| (*n, c.as_slice())).collect();
+    let house = House::with(&borrowed);
+    let dataset = r#"{"data": [{"paragraphs": [{"context": "abc def", "qas": [
+        {"id": "1", "question": "ghi?", "answers": [{"text": "abc", "answer_start": 0}]}]}]}]}"#;
+    std::fs::write(house.folder.path().join("d.json"), dataset).unwrap();
+    let run = [
+        "run",
+        "--model",
+        ID,
+        "--dataset",
+        "d.json",
+        "--max-seq-len",
+        "32",
+        "--doc-stride",
+        "8",
+        "--out",
+        "o",
+        "--json",
+    ];
+    let output = spanbench(&house, &run);
+    assert_success(&output);
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let read = record["model"]["files"].as_array().unwrap().iter();
+    let names: Vec<&str> = read.map(|file| file["name"].as_str().unwrap()).collect();
+    let expected = [
+        "config.json",
+        "vocab.txt",
+        index,
+        &parts[0],
+        &parts[1],
+        &parts[2],
+    ];
+    assert_eq!(names, expected);
+    assert!(!house.cached().iter().any(|path| path.contains("README")));
+}

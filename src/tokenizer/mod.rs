@@ -1,6 +1,7 @@
 //! A model's files to the tokeniser that its windows are cut with.
 
 pub mod vocabulary;
+mod whole;
 
 use serde::Deserialize;
 use tokenizers::Tokenizer;
@@ -67,6 +68,10 @@ pub fn read(
 ///
 /// Fails where it cannot be read as a tokeniser.
 pub fn from_json(path: &str, bytes: &[u8]) -> Result<TokenizerSource, WindowError> {
+    whole::check(bytes).map_err(|fault| WindowError::UnusableTokenizer {
+        path: path.to_owned(),
+        fault,
+    })?;
     let tokenizer = Tokenizer::from_bytes(bytes).map_err(|source| WindowError::BadTokenizer {
         path: path.to_owned(),
         source,

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 /// replacement texts, each with a zero byte after it. A unit holds its label in the lowest
 /// byte, in bit 8 whether a replacement ends there, and in the upper bits how far its children
 /// are; they lie in one block of 256 units. The library indexes both parts unchecked.
-pub(super) fn check(map: &[u8]) -> Result<(), String> {
+pub(in crate::tokenizer) fn check(map: &[u8]) -> Result<(), String> {
     let (length, rest) = map.split_first_chunk::<4>().ok_or("it is cut off")?;
     let length = u32::from_le_bytes(*length) as usize;
     let (trie, texts) = rest

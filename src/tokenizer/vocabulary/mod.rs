@@ -6,7 +6,7 @@
 //! training of the models) agrees with; the places say so.
 
 mod byte_bpe;
-mod charsmap;
+pub(super) mod charsmap;
 mod error;
 mod sentencepiece;
 mod sentencepiece_model;
@@ -17,6 +17,7 @@ mod wordpiece;
 use tokenizers::Tokenizer;
 
 pub use error::TokenizerError;
+pub(super) use sentencepiece_model::LONGEST_PIECE;
 
 use settings::Settings;
 

@@ -9,7 +9,7 @@ use super::{MOST_TOKENS, NamedFile, TokenizerError};
 
 /// The longest piece in bytes. The library's trie is as deep as its longest piece, and is taken
 /// down by a recursion of that depth.
-const LONGEST_PIECE: usize = 1024;
+pub(in crate::tokenizer) const LONGEST_PIECE: usize = 1024;
 
 /// What a piece is (`SentencePiece.Type`).
 const CONTROL: u64 = 3;
