@@ -44,10 +44,8 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         return Err(fields.unsupported("num_hidden_groups", groups, "up to num_hidden_layers"));
     }
     let shape = BlockShape {
-        hidden: sizes.hidden,
-        intermediate: sizes.intermediate,
         activation: fields.activation("hidden_act", "gelu_new")?,
-        epsilon: fields.epsilon("layer_norm_eps", 1e-12)?,
+        ..bert::block_shape(fields, &sizes, bert::EPSILON)?
     };
     let prefix = weights.find_prefix(&["albert."], "embeddings.word_embeddings.weight");
     let name = format!("{prefix}embeddings");
@@ -71,7 +69,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
             (0..inner).map(move |layer| group * inner + layer)
         })
         .collect();
-    Ok(bert::encoded(encoder, Some(sizes.max_positions)))
+    Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }
 
 /// The group of a layer, in floating point as transformers computes it.

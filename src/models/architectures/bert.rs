@@ -7,7 +7,6 @@ use crate::models::encoder::block::{Block, BlockShape, Names};
 use crate::models::encoder::embeddings::{Embeddings, Numbering};
 use crate::models::encoder::transformer::Transformer;
 use crate::models::weights::Weights;
-use crate::windows::TableSizes;
 
 /// The defaults of `BertConfig`.
 pub const SIZES: Sizes = Sizes {
@@ -28,7 +27,7 @@ pub const SIZES: Sizes = Sizes {
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
     fields.refuse_variants()?;
     let sizes = Sizes::read(fields, SIZES)?;
-    let shape = block_shape(fields, &sizes)?;
+    let shape = block_shape(fields, &sizes, EPSILON)?;
     let prefix = weights.find_prefix(&["bert."], "embeddings.word_embeddings.weight");
     let name = format!("{prefix}embeddings");
     let embeddings = Embeddings::load(
@@ -41,20 +40,27 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     let norm = weights.norm(&format!("{name}.LayerNorm"), sizes.hidden, shape.epsilon)?;
     let blocks = blocks(weights, &format!("{prefix}encoder.layer"), &sizes, &shape)?;
     let encoder = Transformer::new(embeddings.with_norm(norm), blocks, sizes, weights.form());
-    Ok(encoded(encoder, Some(sizes.max_positions)))
+    Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }
+
+/// What is added to variances where a configuration does not say.
+pub const EPSILON: f64 = 1e-12;
 
 /// The block's settings by the names that BERT gave them.
 ///
 /// # Errors
 ///
 /// Fails where a value is not supported.
-pub fn block_shape(fields: &Fields, sizes: &Sizes) -> Result<BlockShape, ModelError> {
+pub fn block_shape(
+    fields: &Fields,
+    sizes: &Sizes,
+    default_epsilon: f64,
+) -> Result<BlockShape, ModelError> {
     Ok(BlockShape {
         hidden: sizes.hidden,
         intermediate: sizes.intermediate,
         activation: fields.activation("hidden_act", "gelu")?,
-        epsilon: fields.epsilon("layer_norm_eps", 1e-12)?,
+        epsilon: fields.epsilon("layer_norm_eps", default_epsilon)?,
     })
 }
 
@@ -74,18 +80,4 @@ pub fn blocks(
         Block::load(weights, &prefix, &Names::BERT, shape)
     });
     blocks.collect()
-}
-
-/// An encoder of the usual kind with what must be known of it.
-pub fn encoded(encoder: Transformer, max_positions: Option<usize>) -> Encoded {
-    let sizes = encoder.sizes;
-    Encoded {
-        encoder: Box::new(encoder),
-        hidden: sizes.hidden,
-        max_positions,
-        tables: TableSizes {
-            words: sizes.vocabulary,
-            segments: sizes.segments,
-        },
-    }
 }

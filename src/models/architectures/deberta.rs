@@ -14,7 +14,9 @@ use crate::models::encoder::disentangled::{
 use crate::models::encoder::embeddings::{Embeddings, Numbering};
 use crate::models::weights::Weights;
 use crate::ops::{Linear, PositionTerms};
-use crate::windows::TableSizes;
+
+/// What DeBERTa adds to variances where a configuration does not say.
+pub const EPSILON: f64 = 1e-7;
 
 const SIZES: Sizes = Sizes {
     vocabulary: 50_265,
@@ -33,7 +35,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         return Err(fields.unsupported("talking_head", true, "false"));
     }
     let sizes = Sizes::read(fields, SIZES)?;
-    let shape = block_shape(fields, &sizes)?;
+    let shape = bert::block_shape(fields, &sizes, EPSILON)?;
     let types = PositionTypes::read(fields)?;
     let prefix = weights.find_prefix(&["deberta."], "embeddings.word_embeddings.weight");
     let (embeddings, max_positions) = embeddings(fields, weights, &prefix, &sizes, &shape)?;
@@ -63,21 +65,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         sizes,
         form: weights.form(),
     };
-    Ok(encoded(encoder, max_positions))
-}
-
-/// As [`bert::block_shape`], with DeBERTa's default.
-///
-/// # Errors
-///
-/// Fails where a value is not supported.
-pub fn block_shape(fields: &Fields, sizes: &Sizes) -> Result<BlockShape, ModelError> {
-    Ok(BlockShape {
-        hidden: sizes.hidden,
-        intermediate: sizes.intermediate,
-        activation: fields.activation("hidden_act", "gelu")?,
-        epsilon: fields.epsilon("layer_norm_eps", 1e-7)?,
-    })
+    Ok(Encoded::new(encoder, &sizes, max_positions))
 }
 
 /// Words, perhaps positions and segments; a projection, then a norm.
@@ -128,20 +116,6 @@ pub fn relative_positions(
     table
         .to_dtype(weights.form().activations(table.dtype()))
         .map_err(|source| weights.failed(&name, source))
-}
-
-/// An encoder with what must be known of it.
-pub fn encoded(encoder: DisentangledEncoder, max_positions: Option<usize>) -> Encoded {
-    let sizes = encoder.sizes;
-    Encoded {
-        encoder: Box::new(encoder),
-        hidden: sizes.hidden,
-        max_positions,
-        tables: TableSizes {
-            words: sizes.vocabulary,
-            segments: sizes.segments,
-        },
-    }
 }
 
 fn block(

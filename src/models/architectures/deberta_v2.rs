@@ -4,7 +4,7 @@
 use candle_core::Tensor;
 
 use super::bert;
-use super::deberta::{block_shape, embeddings, encoded, relative_positions};
+use super::deberta::{EPSILON, embeddings, relative_positions};
 use crate::models::ModelError;
 use crate::models::config::{Fields, Sizes};
 use crate::models::encoder::Encoded;
@@ -58,7 +58,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         let needed = format!("{}, hidden_size / num_attention_heads", sizes.head_size());
         return Err(fields.unsupported("attention_head_size", head_size, &needed));
     }
-    let shape = block_shape(fields, &sizes)?;
+    let shape = bert::block_shape(fields, &sizes, EPSILON)?;
     let types = PositionTypes::read(fields)?;
     let prefix = weights.find_prefix(&["deberta."], "embeddings.word_embeddings.weight");
     let (embeddings, max_positions) = embeddings(fields, weights, &prefix, &sizes, &shape)?;
@@ -93,7 +93,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         sizes,
         form: weights.form(),
     };
-    Ok(encoded(encoder, max_positions))
+    Ok(Encoded::new(encoder, &sizes, max_positions))
 }
 
 fn distances(fields: &Fields, sizes: &Sizes) -> Result<Option<Distances>, ModelError> {

@@ -1,6 +1,5 @@
 //! DistilBERT (Sanh et al., 2019): BERT without segments. `DistilBertModel` of transformers.
 
-use super::bert;
 use crate::models::ModelError;
 use crate::models::config::{Fields, Sizes};
 use crate::models::encoder::Encoded;
@@ -56,5 +55,5 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     });
     let blocks = blocks.collect::<Result<_, _>>()?;
     let encoder = Transformer::new(embeddings.with_norm(norm), blocks, sizes, weights.form());
-    Ok(bert::encoded(encoder, Some(sizes.max_positions)))
+    Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }

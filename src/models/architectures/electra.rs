@@ -24,7 +24,7 @@ const SIZES: Sizes = Sizes {
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
     fields.refuse_variants()?;
     let sizes = Sizes::read(fields, SIZES)?;
-    let shape = bert::block_shape(fields, &sizes)?;
+    let shape = bert::block_shape(fields, &sizes, bert::EPSILON)?;
     let narrow = fields.size("embedding_size", 128)?;
     let prefix = weights.find_prefix(&["electra."], "embeddings.word_embeddings.weight");
     let name = format!("{prefix}embeddings");
@@ -39,5 +39,5 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     }
     let blocks = bert::blocks(weights, &format!("{prefix}encoder.layer"), &sizes, &shape)?;
     let encoder = Transformer::new(embeddings, blocks, sizes, weights.form());
-    Ok(bert::encoded(encoder, Some(sizes.max_positions)))
+    Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }

@@ -17,7 +17,7 @@ use crate::models::weights::Weights;
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
     fields.refuse_variants()?;
     let sizes = Sizes::read(fields, bert::SIZES)?;
-    let shape = bert::block_shape(fields, &sizes)?;
+    let shape = bert::block_shape(fields, &sizes, bert::EPSILON)?;
     let prefix = weights.find_prefix(&["ernie."], "embeddings.word_embeddings.weight");
     let name = format!("{prefix}embeddings");
     let norm = weights.norm(&format!("{name}.LayerNorm"), sizes.hidden, shape.epsilon)?;
@@ -33,5 +33,5 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     }
     let blocks = bert::blocks(weights, &format!("{prefix}encoder.layer"), &sizes, &shape)?;
     let encoder = Transformer::new(embeddings, blocks, sizes, weights.form());
-    Ok(bert::encoded(encoder, Some(sizes.max_positions)))
+    Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }

@@ -33,7 +33,7 @@ const SIZES: Sizes = Sizes {
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
     fields.refuse_variants()?;
     let sizes = Sizes::read(fields, SIZES)?;
-    let shape = bert::block_shape(fields, &sizes)?;
+    let shape = bert::block_shape(fields, &sizes, bert::EPSILON)?;
     let prefix = weights.find_prefix(&["bert."], "embeddings.word_embeddings.weight");
     let name = format!("{prefix}embeddings");
     let numbering = Some(Numbering::FromZero);
@@ -46,5 +46,5 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     let mut encoder = Transformer::new(embeddings, blocks, sizes, weights.form());
     let norm = format!("{prefix}encoder.ln");
     encoder.final_norm = Some(weights.norm(&norm, sizes.hidden, shape.epsilon)?);
-    Ok(bert::encoded(encoder, Some(sizes.max_positions)))
+    Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }

@@ -13,7 +13,6 @@ use crate::models::weights::Weights;
 use crate::ops::{
     Activation, Attention, Embedding, Form, Linear, Norm, neighbours, positions, sum_embeddings,
 };
-use crate::windows::TableSizes;
 
 const SIZES: Sizes = Sizes {
     hidden: 512,
@@ -109,15 +108,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         form: weights.form(),
     };
     let sizes = settings.sizes;
-    Ok(Encoded {
-        encoder: Box::new(encoder),
-        hidden: sizes.hidden,
-        max_positions: Some(sizes.max_positions),
-        tables: TableSizes {
-            words: sizes.vocabulary,
-            segments: sizes.segments,
-        },
-    })
+    Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }
 
 /// Narrow word embeddings, each beside its neighbours', made wide.

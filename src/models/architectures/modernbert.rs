@@ -16,7 +16,6 @@ use crate::models::weights::Weights;
 use crate::ops::{
     Activation, Attention, Embedding, Form, Linear, Norm, Pairing, Rotary, gate, sum_embeddings,
 };
-use crate::windows::TableSizes;
 
 const SIZES: Sizes = Sizes {
     vocabulary: 50_368,
@@ -181,15 +180,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         settings,
         form: weights.form(),
     };
-    Ok(Encoded {
-        encoder: Box::new(encoder),
-        hidden: sizes.hidden,
-        max_positions: Some(sizes.max_positions),
-        tables: TableSizes {
-            words: sizes.vocabulary,
-            segments: 0,
-        },
-    })
+    Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }
 
 struct Layer {

@@ -45,7 +45,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         segments: 0,
         ..Sizes::read(fields, SIZES)?
     };
-    let shape = bert::block_shape(fields, &sizes)?;
+    let shape = bert::block_shape(fields, &sizes, bert::EPSILON)?;
     let buckets = fields.size("relative_attention_num_buckets", BUCKETS)?;
     if buckets < BUCKETS {
         let needed = "32 or more: distances are sorted into 32 buckets in any case";
@@ -64,7 +64,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     let longest = numbering.longest(sizes.max_positions);
     let mut encoder = Transformer::new(embeddings.with_norm(norm), blocks, sizes, weights.form());
     encoder.bias = Some(bias(weights, &prefix, buckets, &sizes, longest)?);
-    Ok(bert::encoded(encoder, Some(longest)))
+    Ok(Encoded::new(encoder, &sizes, Some(longest)))
 }
 
 /// The bias of each head by distance, from the table of buckets.

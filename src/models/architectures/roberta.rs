@@ -25,7 +25,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         ..bert::SIZES
     };
     let sizes = Sizes::read(fields, defaults)?;
-    let shape = bert::block_shape(fields, &sizes)?;
+    let shape = bert::block_shape(fields, &sizes, bert::EPSILON)?;
     let padding = fields.get("pad_token_id")?.unwrap_or(1);
     let numbering = Numbering::AfterPadding(padding);
     let prefixes = ["roberta.", "camembert.", "xlm_roberta."];
@@ -36,5 +36,5 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     let blocks = bert::blocks(weights, &format!("{prefix}encoder.layer"), &sizes, &shape)?;
     let encoder = Transformer::new(embeddings.with_norm(norm), blocks, sizes, weights.form());
     let longest = numbering.longest(sizes.max_positions);
-    Ok(bert::encoded(encoder, Some(longest)))
+    Ok(Encoded::new(encoder, &sizes, Some(longest)))
 }

@@ -24,7 +24,7 @@ const SIZES: Sizes = Sizes {
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
     fields.refuse_variants()?;
     let sizes = Sizes::read(fields, SIZES)?;
-    let shape = bert::block_shape(fields, &sizes)?;
+    let shape = bert::block_shape(fields, &sizes, bert::EPSILON)?;
     let narrow = fields.size("embedding_size", sizes.hidden)?;
     let prefix = weights.find_prefix(&["roformer."], "embeddings.word_embeddings.weight");
     let name = format!("{prefix}embeddings");
@@ -39,7 +39,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     let rotary = rotary(fields, weights, &prefix, &sizes)?;
     let mut encoder = Transformer::new(embeddings, blocks, sizes, weights.form());
     encoder.rotary = Some(rotary);
-    Ok(bert::encoded(encoder, Some(sizes.max_positions)))
+    Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }
 
 /// The base of the angles and the most positions that a table is made for here.

@@ -73,7 +73,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     });
     let blocks = blocks.collect::<Result<_, _>>()?;
     let encoder = Transformer::new(embeddings, blocks, sizes, weights.form());
-    Ok(bert::encoded(encoder, Some(sizes.max_positions)))
+    Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }
 
 fn block(

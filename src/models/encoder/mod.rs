@@ -8,6 +8,7 @@ pub mod transformer;
 use candle_core::{Result as TensorResult, Tensor};
 
 use crate::batch::Batch;
+use crate::models::config::Sizes;
 use crate::windows::TableSizes;
 
 /// A model without its span head.
@@ -38,6 +39,25 @@ pub struct Encoded {
     pub max_positions: Option<usize>,
     /// The tables that tokens are looked up in.
     pub tables: TableSizes,
+}
+
+impl Encoded {
+    /// An encoder of `sizes`; see [`Encoded::max_positions`].
+    pub fn new(
+        encoder: impl Encoder + 'static,
+        sizes: &Sizes,
+        max_positions: Option<usize>,
+    ) -> Self {
+        Self {
+            encoder: Box::new(encoder),
+            hidden: sizes.hidden,
+            max_positions,
+            tables: TableSizes {
+                words: sizes.vocabulary,
+                segments: sizes.segments,
+            },
+        }
+    }
 }
 
 /// Multiplications and additions of attention with `hidden` features over

@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use super::contiguous;
 use super::math::exp;
+use super::scores::{Additions, Terms, add_to_scores};
 use super::simd::{Kernel, Simd, dispatch};
-use crate::ops::attention::{Attention, PositionTerms, RelativeRows};
+use crate::ops::attention::Attention;
 
 /// Query rows computed together: each key or value that is loaded serves all of them.
 const ROWS: usize = 6;
@@ -26,42 +27,7 @@ struct Packed<'a> {
     boundaries: &'a [usize],
     heads: usize,
     scale: f32,
-    reach: Option<usize>,
     additions: Additions<'a>,
-}
-
-/// What is added to the scores, by head.
-struct Additions<'a> {
-    /// `[heads, 2·longest − 1]` and `longest`: see [`crate::ops::RelativeBias`].
-    bias: Option<(Vec<f32>, usize)>,
-    position_keys: Option<Terms>,
-    position_queries: Option<Terms>,
-    rows: Option<&'a RelativeRows>,
-}
-
-/// `[heads, head_size, columns]`: see [`PositionTerms`].
-struct Terms {
-    values: Vec<f32>,
-    columns: usize,
-}
-
-impl Terms {
-    fn new(terms: Option<&PositionTerms>) -> Result<Option<Self>> {
-        terms
-            .map(|terms| {
-                Ok(Self {
-                    values: terms.columns.flatten_all()?.to_vec1()?,
-                    columns: terms.columns.dim(2)?,
-                })
-            })
-            .transpose()
-    }
-
-    /// The part of one head: `[head_size, columns]`.
-    #[inline(always)]
-    fn head(&self, head: usize, head_size: usize) -> &[f32] {
-        &self.values[head * head_size * self.columns..][..head_size * self.columns]
-    }
 }
 
 /// See [`crate::ops::attention()`].
@@ -79,8 +45,8 @@ pub(in crate::ops) fn attention(
         boundaries,
         heads: attention.heads,
         scale: attention.scale,
-        reach: attention.reach,
         additions: Additions {
+            reach: attention.reach,
             bias: bias.transpose()?,
             position_keys: Terms::new(terms.and_then(|terms| terms.position_keys))?,
             position_queries: Terms::new(terms.and_then(|terms| terms.position_queries))?,
@@ -262,7 +228,8 @@ fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &
             let content = position_keys
                 .map(|terms| &content_to_position[row * terms.columns..][..terms.columns]);
             add_to_scores(
-                view,
+                &view.packed.additions,
+                view.head,
                 query,
                 content,
                 position_to_content,
@@ -327,46 +294,6 @@ fn multiply_position_queries<S: Simd>(
             terms.columns,
             products,
         );
-    }
-}
-
-/// Adds bias and disentangled terms to one query's scores and takes far keys out of sight.
-#[inline(always)]
-fn add_to_scores(
-    view: &HeadView<'_>,
-    query: usize,
-    content_to_position: Option<&[f32]>,
-    position_to_content: &[f32],
-    scores: &mut [f32],
-) {
-    let additions = &view.packed.additions;
-    if let Some((table, longest)) = &additions.bias {
-        let start = view.head * (2 * longest - 1) + longest - 1 - query;
-        for (score, bias) in scores.iter_mut().zip(&table[start..]) {
-            *score += bias;
-        }
-    }
-    if let Some(rows) = additions.rows {
-        // The rows of query − key for key 0, 1, … run backwards.
-        let end = rows.longest + query;
-        let rows = rows.rows[end - scores.len()..end].iter().rev();
-        if let Some(products) = content_to_position {
-            for (score, &row) in scores.iter_mut().zip(rows.clone()) {
-                *score += products[row as usize];
-            }
-        }
-        if let Some(terms) = &additions.position_queries {
-            let products = position_to_content.chunks_exact(terms.columns);
-            for ((score, &row), products) in scores.iter_mut().zip(rows).zip(products) {
-                *score += products[row as usize];
-            }
-        }
-    }
-    if let Some(reach) = view.packed.reach {
-        let first = query.saturating_sub(reach).min(scores.len());
-        let end = (query + reach + 1).min(scores.len());
-        scores[..first].fill(f32::NEG_INFINITY);
-        scores[end..].fill(f32::NEG_INFINITY);
     }
 }
 

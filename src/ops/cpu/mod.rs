@@ -12,6 +12,7 @@ mod embedding;
 mod gate;
 mod math;
 mod rotary;
+mod scores;
 mod simd;
 
 pub(super) use attention::{COLUMNS, attention};
