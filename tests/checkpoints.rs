@@ -147,3 +147,40 @@ fn a_vocabulary_that_needs_a_segmenter_is_refused() {
     );
     assert!(!home.path().join("o").exists());
 }
+
+/// As in transformers, a BERT tokeniser's settings go before what its tokenizer.json says.
+#[test]
+fn tokenizer_settings_go_before_the_tokenizer() {
+    let home = tempfile::tempdir().unwrap();
+    let bundled = project("models/bundled/minilm-l6-squad");
+    let model = home.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(bundled.join(name), model.join(name)).unwrap();
+    }
+    let mut cased: Value = json(&bundled.join("tokenizer.json"));
+    assert_eq!(cased["normalizer"]["lowercase"], true);
+    cased["normalizer"]["lowercase"] = false.into();
+    std::fs::write(model.join("tokenizer.json"), cased.to_string()).unwrap();
+    let predictions = |out: &str, settings: Option<&str>| {
+        if let Some(settings) = settings {
+            std::fs::write(model.join("tokenizer_config.json"), settings).unwrap();
+        }
+        let arguments = ["--model", "model", "--limit", "12", "--out", out];
+        assert_success(&run(home.path(), &arguments));
+        written(home.path(), out, "null_odds.json")
+    };
+    let output = run(home.path(), &["--limit", "12", "--out", "whole"]);
+    assert_success(&output);
+    let uncased = written(home.path(), "whole", "null_odds.json");
+    assert_ne!(predictions("a", None), uncased);
+    let says_cased = r#"{"tokenizer_class": "BertTokenizer", "do_lower_case": false}"#;
+    assert_ne!(predictions("b", Some(says_cased)), uncased);
+    assert_eq!(
+        predictions("c", Some(r#"{"do_lower_case": true}"#)),
+        uncased
+    );
+    // A class of no kind in particular takes tokenizer.json as it is.
+    let plain = r#"{"tokenizer_class": "PreTrainedTokenizerFast", "do_lower_case": true}"#;
+    assert_ne!(predictions("d", Some(plain)), uncased);
+}

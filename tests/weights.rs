@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, IndexOp, Tensor};
+use serde_json::Value;
 use spanbench::models::{ModelError, Precision, SpanModel};
 use spanbench::ops::FormChoice;
 use support::golden::{Golden, alone, largest_difference};
@@ -26,11 +27,7 @@ fn load(folder: &Path) -> Result<Box<dyn SpanModel>, ModelError> {
 
 /// A directory with a copy of the golden BERT.
 fn copy() -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
-        std::fs::copy(bert().join(name), directory.path().join(name)).unwrap();
-    }
-    directory
+    copy_of(&bert(), |_| {})
 }
 
 #[test]
@@ -149,8 +146,16 @@ fn with_tensors(change: impl Fn(&mut HashMap<String, Tensor>)) -> tempfile::Temp
 }
 
 /// Rewrites the golden BERT's config.json.
-fn with_config(change: impl Fn(&mut serde_json::Value)) -> tempfile::TempDir {
-    let directory = copy();
+fn with_config(change: impl Fn(&mut Value)) -> tempfile::TempDir {
+    copy_of(&bert(), change)
+}
+
+/// A directory with a copy of a checkpoint whose config.json is rewritten.
+fn copy_of(folder: &Path, change: impl Fn(&mut Value)) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        std::fs::copy(folder.join(name), directory.path().join(name)).unwrap();
+    }
     let path = directory.path().join("config.json");
     let mut config = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     change(&mut config);
@@ -250,6 +255,90 @@ fn a_modernbert_span_head_is_found_by_either_name() {
     let golden = Golden::read(&folder);
     let model = load(directory.path()).unwrap();
     assert!(golden.error(&*model, Precision::F32) < ROUNDING);
+}
+
+/// A classifier of two labels has the very tensors that a ModernBERT span head has.
+#[test]
+fn a_modernbert_classifier_is_no_span_head() {
+    let folder = project("tests/goldens/architectures/modernbert");
+    for classes in [
+        serde_json::json!(["ModernBertForSequenceClassification"]),
+        Value::Null,
+    ] {
+        let directory = copy_of(&folder, |config| config["architectures"] = classes.clone());
+        let text = refusal(&directory);
+        assert!(
+            text.contains("no span head") && text.contains("\"classifier."),
+            "{text}"
+        );
+    }
+}
+
+/// Rotary positions of a kind, or in a place, that is not implemented.
+#[test]
+fn modernbert_positions_of_other_kinds_are_refused() {
+    let folder = project("tests/goldens/architectures/modernbert");
+    let linear = serde_json::json!({"full_attention": {"type": "linear", "rope_theta": 1e4}});
+    for (field, value) in [
+        ("rope_parameters", linear),
+        ("rope_parameters", serde_json::json!({"rope_theta": 5e4})),
+        ("rope_scaling", serde_json::json!({"factor": 2})),
+        ("sliding_window", 32.into()),
+        ("local_rope_theta", Value::Null),
+        ("layer_types", serde_json::json!(["full_attention"])),
+    ] {
+        let directory = copy_of(&folder, |config| config[field] = value.clone());
+        assert!(refusal(&directory).contains(field), "{field}");
+    }
+    // A field of BERT's that ModernBERT has no use for.
+    let directory = copy_of(&folder, |c| {
+        c["position_embedding_type"] = "sans_pos".into();
+    });
+    assert!(load(directory.path()).is_ok());
+}
+
+/// Products beyond the range of `f16` end at its largest number, never as NaN.
+#[test]
+fn half_precision_gives_numbers_whatever_the_weights() {
+    for name in [
+        "bert",
+        "megatron-bert",
+        "modernbert",
+        "deberta-v2-conv",
+        "mobilebert",
+        "mpnet",
+    ] {
+        let folder = project("tests/goldens/architectures").join(name);
+        let directory = copy_of(&folder, |_| {});
+        let path = directory.path().join("model.safetensors");
+        let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+        for (name, tensor) in &mut tensors {
+            if tensor.rank() > 1 && !name.contains("embed") {
+                *tensor = (&*tensor * 3e4).unwrap().clamp(-6e4, 6e4).unwrap();
+            }
+        }
+        candle_core::safetensors::save(&tensors, &path).unwrap();
+        let golden = Golden::read(&folder);
+        let model = golden::load(directory.path(), Precision::F16, FormChoice::Portable).unwrap();
+        let logits = model.span_logits(&golden.batch).unwrap();
+        let mut all = logits.start.iter().chain(&logits.end);
+        assert!(all.all(|logit| logit.is_finite()), "{name}");
+    }
+}
+
+#[test]
+fn aliases_of_distilbert_go_first() {
+    let folder = project("tests/goldens/architectures/distilbert");
+    let directory = copy_of(&folder, |config| {
+        config["n_heads"] = 1.into();
+        config["num_attention_heads"] = 4.into();
+    });
+    let golden = Golden::read(&folder);
+    let theirs = std::fs::read(folder.join("config.json")).unwrap();
+    let theirs: Value = serde_json::from_slice(&theirs).unwrap();
+    let same = theirs["n_heads"] == 4;
+    let model = load(directory.path()).unwrap();
+    assert_eq!(golden.error(&*model, Precision::F32) < ROUNDING, same);
 }
 
 #[test]
@@ -362,12 +451,16 @@ fn a_config_larger_than_the_weights_is_refused() {
         ("intermediate_size", 16_777_216),
         ("num_hidden_layers", 1_000_000_000_000),
     ] {
-        let directory = with_config(|config| config[field] = u64::into(value));
-        let text = refusal(&directory);
-        assert!(
-            text.contains("config.json") || text.contains("is missing"),
-            "{text}"
-        );
+        // ALBERT's layers share their weights: no tensor bounds their number.
+        let albert = project("tests/goldens/architectures/albert");
+        for folder in [bert(), albert] {
+            let directory = copy_of(&folder, |config| config[field] = u64::into(value));
+            let text = refusal(&directory);
+            assert!(
+                text.contains("config.json") || text.contains("is missing"),
+                "{text}"
+            );
+        }
     }
 }
 
@@ -439,7 +532,7 @@ fn values_that_change_the_result_are_refused_by_name() {
             "gpt2".into(),
             "\"gpt2\" is not supported; supported: bert, roberta",
         ),
-        ("model_type", serde_json::Value::Null, "(absent)"),
+        ("model_type", Value::Null, "(absent)"),
         ("hidden_act", "mish".into(), "hidden_act = mish"),
         (
             "position_embedding_type",
@@ -451,7 +544,7 @@ fn values_that_change_the_result_are_refused_by_name() {
         ("layer_norm_eps", 0.into(), "layer_norm_eps = 0"),
         ("hidden_size", "wide".into(), "hidden_size = \"wide\""),
     ] {
-        let directory = with_config(|config| config[field] = serde_json::Value::clone(&value));
+        let directory = with_config(|config| config[field] = Value::clone(&value));
         let text = refusal(&directory);
         assert!(
             text.contains(says) && text.contains("config.json"),

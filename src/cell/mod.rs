@@ -117,7 +117,7 @@ pub fn run(
         .build()
         .map_err(|source| CellError::Threads { threads, source })?;
     // From here on every parallel loop, candle's and the tokeniser's too, is on these threads.
-    let mut run = Run::begin(spec.settings.device.open()?);
+    let mut run = Run::begin(spec.settings.device)?;
     let dataset = run.load_dataset(spec)?;
     let files = models::locate::open(&spec.model, spec.settings.offline, hub_progress)?;
     run.clock.end("model_files");
@@ -133,13 +133,15 @@ struct Run {
 }
 
 impl Run {
-    fn begin(device: OpenDevice) -> Self {
-        Self {
-            device,
+    fn begin(device: DeviceChoice) -> Result<Self, DeviceError> {
+        let mut run = Self {
             started: SystemTime::now(),
             clock: PhaseClock::start(),
             memory: MemoryWatch::start(),
-        }
+            device: device.open()?,
+        };
+        run.clock.end("device");
+        Ok(run)
     }
 
     fn load_dataset(&mut self, spec: &CellSpec) -> Result<Dataset, DatasetError> {

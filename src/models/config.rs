@@ -10,6 +10,9 @@ use crate::ops::Activation;
 /// The largest size a field may give: products of two stay within 64 bits.
 const LARGEST: usize = 1 << 24;
 
+/// The most layers an encoder may have.
+const MOST_LAYERS: usize = 1024;
+
 /// The fields of a config.json. Those that are absent or null take the
 /// default of the architecture's configuration class in transformers.
 #[derive(Debug, Clone)]
@@ -87,6 +90,19 @@ impl Fields {
         Ok(value)
     }
 
+    /// A number of layers, which no tensor may bound.
+    ///
+    /// # Errors
+    ///
+    /// Fails where there are none, or more than any encoder has.
+    pub fn layers(&self, field: &'static str, default: usize) -> Result<usize, ModelError> {
+        let value = self.get(field)?.unwrap_or(default);
+        if value == 0 || value > MOST_LAYERS {
+            return Err(self.unsupported(field, value, "1 to 1024"));
+        }
+        Ok(value)
+    }
+
     /// A size that may be zero.
     ///
     /// # Errors
@@ -158,21 +174,21 @@ impl Fields {
         Activation::from_name(&name).ok_or_else(|| self.unsupported(field, name, Activation::NAMES))
     }
 
+    /// Whether a field is there and null.
+    pub fn is_null(&self, field: &str) -> bool {
+        self.map.get(field).is_some_and(Value::is_null)
+    }
+
     /// Refuses what turns an encoder into something else.
     ///
     /// # Errors
     ///
-    /// Fails where the model is a decoder, has lost heads or has relative
-    /// positions of a kind that no architecture here has.
-    pub fn refuse_variants(&self) -> Result<(), ModelError> {
+    /// Fails where the model is a decoder or has lost heads.
+    pub fn refuse_decoders(&self) -> Result<(), ModelError> {
         for field in ["is_decoder", "add_cross_attention"] {
             if self.flag(field, false)? {
                 return Err(self.unsupported(field, true, "false"));
             }
-        }
-        let positions = self.text("position_embedding_type", "absolute")?;
-        if positions != "absolute" {
-            return Err(self.unsupported("position_embedding_type", positions, "absolute"));
         }
         match self.value("pruned_heads") {
             Some(Value::Object(pruned)) if !pruned.is_empty() => {
@@ -180,6 +196,20 @@ impl Fields {
             }
             _ => Ok(()),
         }
+    }
+
+    /// As [`Fields::refuse_decoders`], for architectures that once had relative positions of a
+    /// kind that is not implemented.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the configuration asks for them.
+    pub fn refuse_variants(&self) -> Result<(), ModelError> {
+        let positions = self.text("position_embedding_type", "absolute")?;
+        if positions != "absolute" {
+            return Err(self.unsupported("position_embedding_type", positions, "absolute"));
+        }
+        self.refuse_decoders()
     }
 }
 
@@ -212,7 +242,7 @@ impl Sizes {
         Self {
             vocabulary: fields.size("vocab_size", default.vocabulary)?,
             hidden: fields.size("hidden_size", default.hidden)?,
-            layers: fields.size("num_hidden_layers", default.layers)?,
+            layers: fields.layers("num_hidden_layers", default.layers)?,
             heads: fields.size("num_attention_heads", default.heads)?,
             intermediate: fields.size("intermediate_size", default.intermediate)?,
             max_positions: fields.size("max_position_embeddings", default.max_positions)?,

@@ -102,6 +102,14 @@ pub enum ModelError {
         #[source]
         source: TorchError,
     },
+    /// Many tensors share the same bytes.
+    #[error(
+        "{path}: its tensors take more bytes than it has: they share them; save each tensor by itself"
+    )]
+    MoreThanStored {
+        /// The weight file.
+        path: String,
+    },
     /// The index of a checkpoint in several files is at fault.
     #[error("{path}: {fault}")]
     BadIndex {

@@ -126,7 +126,7 @@ pub fn load(
     let architecture = architectures::named(&fields, &files.config.path)?;
     let weights = Weights::open(&files.weights, device, dtype, form)?;
     // First, since a checkpoint without one is of no use here whatever else is wrong with it.
-    SpanHead::check(architecture.name, &weights)?;
+    SpanHead::check(architecture.name, &fields, &weights)?;
     let encoded = (architecture.load)(&fields, &weights)?;
     let head = SpanHead::load(architecture.name, &fields, &weights, encoded.hidden)?;
     let parameters = weights.finish(architecture.name)?;

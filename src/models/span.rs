@@ -33,13 +33,19 @@ impl SpanHead {
     /// # Errors
     ///
     /// Fails where it has none, naming the head it has in its place.
-    pub fn check(architecture: &str, weights: &Weights<'_>) -> Result<(), ModelError> {
-        match Self::outputs_name(architecture, weights) {
+    pub fn check(
+        architecture: &str,
+        fields: &Fields,
+        weights: &Weights<'_>,
+    ) -> Result<(), ModelError> {
+        match Self::outputs_name(architecture, fields, weights)? {
             Some(_) => Ok(()),
             None => Err(ModelError::NoSpanHead {
                 path: weights.path().to_owned(),
                 expected: match architecture {
-                    "modernbert" => "qa_outputs.weight or classifier.weight of two outputs",
+                    "modernbert" => {
+                        "qa_outputs.weight, or classifier.weight where config.json has ModernBertForQuestionAnswering among its architectures"
+                    }
                     _ => "qa_outputs.weight",
                 },
                 also: weights.other_head(),
@@ -48,14 +54,23 @@ impl SpanHead {
     }
 
     /// What the layer that gives the logits is called in this checkpoint.
-    fn outputs_name(architecture: &str, weights: &Weights<'_>) -> Option<&'static str> {
+    fn outputs_name(
+        architecture: &str,
+        fields: &Fields,
+        weights: &Weights<'_>,
+    ) -> Result<Option<&'static str>, ModelError> {
         if weights.contains(&format!("{USUAL}.weight")) {
-            return Some(USUAL);
+            return Ok(Some(USUAL));
         }
-        // A classifier of tokens or pairs has the same name and, with two
-        // labels, the same shape; only a ModernBERT span head is called so.
-        let shape = weights.shape(&format!("{CLASSIFIER}.weight"))?;
-        (architecture == "modernbert" && shape.first() == Some(&2)).then_some(CLASSIFIER)
+        if architecture != "modernbert" || !weights.contains(&format!("{CLASSIFIER}.weight")) {
+            return Ok(None);
+        }
+        // A classifier of tokens or pairs has the same name and, with two labels, the same shape.
+        let classes: Vec<String> = fields.get("architectures")?.unwrap_or_default();
+        let answers = classes
+            .iter()
+            .any(|class| class == "ModernBertForQuestionAnswering");
+        Ok(answers.then_some(CLASSIFIER))
     }
 
     /// Takes the head's weights.
@@ -69,7 +84,7 @@ impl SpanHead {
         weights: &Weights<'_>,
         hidden: usize,
     ) -> Result<Self, ModelError> {
-        let name = Self::outputs_name(architecture, weights).unwrap_or(USUAL);
+        let name = Self::outputs_name(architecture, fields, weights)?.unwrap_or(USUAL);
         let prediction = if architecture == "modernbert" && weights.contains("head.dense.weight") {
             let bias = fields.flag("classifier_bias", false)?;
             let activation = fields.activation("classifier_activation", "gelu")?;

@@ -1,6 +1,6 @@
 //! Multi-head self-attention over packed sequences.
 
-use candle_core::{D, DType, Device, Result, Tensor, bail};
+use candle_core::{D, Device, Result, Tensor, bail};
 
 use super::{Form, cpu};
 
@@ -176,7 +176,7 @@ fn portable(projected: &Tensor, boundaries: &[usize], attention: &Attention<'_>)
         let queries = (sequence.get(0)? * f64::from(attention.scale))?;
         let keys = sequence.get(1)?;
         let scores = queries.matmul(&keys.transpose(1, 2)?)?;
-        let scores = scores.to_dtype(DType::F32)?;
+        let scores = super::widen(&scores)?;
         let scores = add_to_scores(scores, &queries, &keys, attention)?;
         let weights = candle_nn::ops::softmax(&scores, D::Minus1)?.to_dtype(dtype)?;
         let output = weights.matmul(&sequence.get(2)?)?;
@@ -208,7 +208,7 @@ fn add_to_scores(
             let rows = Tensor::from_vec(rows, (1, length, length), &device)?;
             let rows = rows.broadcast_as((heads, length, length))?.contiguous()?;
             let products = content.contiguous()?.matmul(&positions.columns)?;
-            products.gather(&rows, D::Minus1)?.to_dtype(DType::F32)
+            super::widen(&products.gather(&rows, D::Minus1)?)
         };
         if let Some(positions) = terms.position_keys {
             scores = (scores + gather(queries, positions, square(length, row))?)?;

@@ -52,5 +52,5 @@ pub fn sum_embeddings(lookups: &[(&Embedding, &[u32])], form: Form) -> Result<Te
     let Some((sum, (first, _))) = sum.zip(lookups.first()) else {
         candle_core::bail!("no table to look up in")
     };
-    sum.to_dtype(first.table.dtype())
+    super::saturate(&sum, first.table.dtype())
 }

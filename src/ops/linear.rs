@@ -73,7 +73,10 @@ impl Linear {
 
     fn product(&self, x: &Tensor) -> Result<Tensor> {
         // The CPU form computes in f32 whatever the weights are kept in.
-        let weight = |group: &Tensor| group.to_dtype(x.dtype());
+        let weight = |group: &Tensor| match self.form {
+            Form::Cpu => cpu::to_f32(group),
+            Form::Portable => Ok(group.clone()),
+        };
         if let [only] = self.groups.as_slice() {
             return x.matmul(&weight(only)?);
         }
@@ -88,7 +91,7 @@ impl Linear {
     /// Bias and activation in plain candle, in `f32` up to the result.
     fn finish(&self, product: &Tensor) -> Result<Tensor> {
         let dtype = product.dtype();
-        let mut x = product.to_dtype(DType::F32)?;
+        let mut x = super::widen(product)?;
         if let Some(bias) = &self.bias {
             x = x.broadcast_add(bias)?;
         }

@@ -115,6 +115,30 @@ impl FromStr for FormChoice {
     }
 }
 
+/// Converts a product of matrices to `f32`; what left the range of `f16` becomes its largest
+/// number, for a function of infinity may be no number at all.
+fn widen(x: &Tensor) -> TensorResult<Tensor> {
+    let wide = x.to_dtype(DType::F32)?;
+    if x.dtype() == DType::F16 {
+        let largest = half::f16::MAX.to_f32();
+        return wide.clamp(-largest, largest);
+    }
+    Ok(wide)
+}
+
+/// `x + y`, both `[tokens, features]`, summed in `f32`.
+///
+/// # Errors
+///
+/// Fails where shapes, dtypes or devices do not agree.
+pub fn add(x: &Tensor, y: &Tensor) -> TensorResult<Tensor> {
+    if x.dtype() == DType::F32 {
+        return x + y;
+    }
+    let sum = (x.to_dtype(DType::F32)? + y.to_dtype(DType::F32)?)?;
+    saturate(&sum, x.dtype())
+}
+
 /// Converts to `dtype`; in `f16` what lies beyond its range becomes its largest number.
 fn saturate(x: &Tensor, dtype: DType) -> TensorResult<Tensor> {
     if dtype == DType::F16 {

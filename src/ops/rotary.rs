@@ -46,6 +46,24 @@ impl Rotary {
         }
     }
 
+    /// The angles of sinusoidal positions (Vaswani et al., 2017), in double precision
+    /// up to the table: `position / 10000^(2·pair/head_size)`.
+    pub fn from_sinusoids(head_size: usize, positions: usize) -> Self {
+        let pairs = head_size / 2;
+        let angle = |at: usize| {
+            let exponent = (2 * (at % pairs)) as f64 / head_size as f64;
+            (at / pairs) as f64 / 10_000.0_f64.powf(exponent)
+        };
+        let angles = 0..positions * pairs;
+        Self {
+            cosines: angles.clone().map(|at| angle(at).cos() as f32).collect(),
+            sines: angles.map(|at| angle(at).sin() as f32).collect(),
+            pairs,
+            pairing: Pairing::Neighbours,
+            values: false,
+        }
+    }
+
     /// From a checkpoint's table: each row the sines of all pairs, then their cosines.
     pub fn from_table(table: &[Vec<f32>], pairs: usize) -> Self {
         Self {
@@ -131,7 +149,7 @@ fn portable(
     let turned_second = turn(&second, &first)?;
     let x = Tensor::stack(&[turned_first, turned_second], dimension)?;
     let x = x.reshape((tokens, turned, 2 * pairs))?;
-    let x = x.to_dtype(projected.dtype())?;
+    let x = super::saturate(&x, projected.dtype())?;
     let rest = projected.narrow(1, turned, 3 * heads - turned)?;
     Tensor::cat(&[x, rest], 1)?.reshape((tokens, width))
 }

@@ -4,7 +4,8 @@ pub mod vocabulary;
 mod whole;
 
 use serde::Deserialize;
-use tokenizers::Tokenizer;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::{NormalizerWrapper, Tokenizer};
 
 use crate::json;
 use crate::models::files::ModelFile;
@@ -27,10 +28,60 @@ pub struct TokenizerSource {
     pub gives_segments: bool,
 }
 
-/// The fields of tokenizer_config.json that change the result once there is a tokenizer.json.
+/// The fields of tokenizer_config.json that change the result even where there is a tokenizer.json.
 #[derive(Deserialize)]
 struct WireSettings {
     model_input_names: Option<Vec<String>>,
+    tokenizer_class: Option<String>,
+    do_lower_case: Option<bool>,
+    strip_accents: Option<bool>,
+    tokenize_chinese_chars: Option<bool>,
+}
+
+impl WireSettings {
+    /// Whether the tokeniser is of a class that sets its normaliser by these
+    /// fields, whatever tokenizer.json says: BERT's and those made of it.
+    fn sets_normalizer(&self, architecture: &str) -> bool {
+        let class = self.tokenizer_class.as_deref();
+        match class.map(|class| class.strip_suffix("Fast").unwrap_or(class)) {
+            Some(class) => [
+                "BertTokenizer",
+                "DistilBertTokenizer",
+                "ElectraTokenizer",
+                "MobileBertTokenizer",
+                "MPNetTokenizer",
+                "SqueezeBertTokenizer",
+            ]
+            .contains(&class),
+            None => [
+                "bert",
+                "distilbert",
+                "electra",
+                "ernie",
+                "megatron-bert",
+                "mobilebert",
+                "mpnet",
+                "squeezebert",
+            ]
+            .contains(&architecture),
+        }
+    }
+
+    /// Sets what these fields say of BERT's normaliser, with the defaults of its class.
+    fn apply(&self, architecture: &str, tokenizer: &mut Tokenizer) -> tokenizers::Result<()> {
+        if let Some(NormalizerWrapper::BertNormalizer(found)) = tokenizer.get_normalizer()
+            && self.sets_normalizer(architecture)
+        {
+            let normalizer = BertNormalizer::new(
+                found.clean_text,
+                self.tokenize_chinese_chars.unwrap_or(true),
+                self.strip_accents,
+                self.do_lower_case.unwrap_or(true),
+            );
+            tokenizer.with_normalizer(Some(normalizer))?;
+        }
+        Ok(())
+    }
 }
 
 /// Reads a tokenizer.json, or builds a tokeniser from the vocabulary files.
@@ -55,6 +106,11 @@ pub fn read(
                 place: fault.place,
                 source: fault.source,
             })?;
+        let applied = settings.apply(architecture, &mut source.tokenizer);
+        applied.map_err(|source| WindowError::BadTokenizer {
+            path: file.path.clone(),
+            source,
+        })?;
         let inputs = settings.model_input_names;
         source.gives_segments =
             inputs.is_none_or(|inputs| inputs.iter().any(|input| input == "token_type_ids"));

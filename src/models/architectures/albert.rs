@@ -39,7 +39,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     let sizes = Sizes::read(fields, SIZES)?;
     let narrow = fields.size("embedding_size", 128)?;
     let groups = fields.size("num_hidden_groups", 1)?;
-    let inner = fields.size("inner_group_num", 1)?;
+    let inner = fields.layers("inner_group_num", 1)?;
     if groups > sizes.layers {
         return Err(fields.unsupported("num_hidden_groups", groups, "up to num_hidden_layers"));
     }

@@ -30,7 +30,7 @@ const SIZES: Sizes = Sizes {
 ///
 /// Fails where the configuration is not supported, or tensors are missing or of another shape.
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
-    fields.refuse_variants()?;
+    fields.refuse_decoders()?;
     if fields.flag("talking_head", false)? {
         return Err(fields.unsupported("talking_head", true, "false"));
     }

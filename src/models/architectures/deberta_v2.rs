@@ -51,7 +51,7 @@ struct Common<'a> {
 ///
 /// Fails where the configuration is not supported, or tensors are missing or of another shape.
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
-    fields.refuse_variants()?;
+    fields.refuse_decoders()?;
     let sizes = Sizes::read(fields, SIZES)?;
     let head_size = fields.size("attention_head_size", sizes.head_size())?;
     if head_size != sizes.head_size() {

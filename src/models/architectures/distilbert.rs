@@ -27,12 +27,13 @@ const EPSILON: f32 = 1e-12;
 ///
 /// Fails where the configuration is not supported, or tensors are missing or of another shape.
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
-    fields.refuse_variants()?;
+    fields.refuse_decoders()?;
     let sizes = Sizes {
         vocabulary: fields.size("vocab_size", 30_522)?,
-        hidden: fields.size("dim", 768)?,
-        layers: fields.size("n_layers", 6)?,
-        heads: fields.size("n_heads", 12)?,
+        // The usual names are aliases here, and go first, as in `DistilBertConfig`.
+        hidden: fields.size("hidden_size", fields.size("dim", 768)?)?,
+        layers: fields.layers("num_hidden_layers", fields.layers("n_layers", 6)?)?,
+        heads: fields.size("num_attention_heads", fields.size("n_heads", 12)?)?,
         intermediate: fields.size("hidden_dim", 3072)?,
         max_positions: fields.size("max_position_embeddings", 512)?,
         segments: 0,

@@ -79,6 +79,11 @@ impl Settings {
             let divisors = format!("a divisor of the {} narrow features", settings.narrow);
             return Err(fields.unsupported("num_attention_heads", sizes.heads, &divisors));
         }
+        let wide = !settings.narrow_attention && !settings.shared_bottleneck;
+        if settings.bottleneck && wide && settings.narrow != sizes.hidden {
+            let needed = "true, or use_bottleneck_attention true";
+            return Err(fields.unsupported("key_query_shared_bottleneck", false, needed));
+        }
         Ok(settings)
     }
 
@@ -94,7 +99,7 @@ impl Settings {
 ///
 /// Fails where the configuration is not supported, or tensors are missing or of another shape.
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
-    fields.refuse_variants()?;
+    fields.refuse_decoders()?;
     let settings = Settings::read(fields)?;
     let prefix = weights.find_prefix(&["mobilebert."], "embeddings.word_embeddings.weight");
     let layers = (0..settings.sizes.layers).map(|layer| {

@@ -14,7 +14,8 @@ use crate::models::encoder::block::Attending;
 use crate::models::encoder::{Encoded, Encoder, attention_flops};
 use crate::models::weights::Weights;
 use crate::ops::{
-    Activation, Attention, Embedding, Form, Linear, Norm, Pairing, Rotary, gate, sum_embeddings,
+    Activation, Attention, Embedding, Form, Linear, Norm, Pairing, Rotary, add, gate,
+    sum_embeddings,
 };
 
 const SIZES: Sizes = Sizes {
@@ -53,7 +54,9 @@ struct Settings {
 
 /// The rotary positions of one kind of layer, as newer configurations say them.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct WireRotary {
+    #[serde(alias = "type")]
     rope_type: Option<String>,
     rope_theta: Option<f32>,
 }
@@ -68,8 +71,13 @@ impl Settings {
             let needed = "features that each head has an even number of";
             return Err(fields.unsupported("hidden_size", sizes.hidden, needed));
         }
-        if let Some(scaling) = fields.get::<Value>("rope_scaling")? {
-            return Err(fields.unsupported("rope_scaling", scaling, "null"));
+        for field in ["rope_scaling", "sliding_window"] {
+            if let Some(found) = fields.get::<Value>(field)? {
+                return Err(fields.unsupported(field, found, "null"));
+            }
+        }
+        if fields.is_null("local_rope_theta") {
+            return Err(fields.unsupported("local_rope_theta", "null", "a base above 0"));
         }
         Ok(Self {
             sizes,
@@ -124,6 +132,16 @@ fn theta(
 ) -> Result<f32, ModelError> {
     let own = fields.get(field)?.unwrap_or(default);
     let parameters: Option<serde_json::Map<String, Value>> = fields.get("rope_parameters")?;
+    let known = ["full_attention", "sliding_attention"];
+    if let Some(all) = &parameters
+        && let Some(key) = all.keys().find(|key| !known.contains(&key.as_str()))
+    {
+        return Err(fields.unsupported(
+            "rope_parameters",
+            key,
+            "full_attention, sliding_attention",
+        ));
+    }
     let Some(parameters) = parameters.as_ref().and_then(|all| all.get(kind)) else {
         return positive(fields, field, own);
     };
@@ -159,7 +177,7 @@ fn positive(fields: &Fields, field: &'static str, theta: f32) -> Result<f32, Mod
 ///
 /// Fails where the configuration is not supported, or tensors are missing or of another shape.
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
-    fields.refuse_variants()?;
+    fields.refuse_decoders()?;
     let settings = Settings::read(fields)?;
     let sizes = settings.sizes;
     let prefix = weights.find_prefix(&["model."], "embeddings.tok_embeddings.weight");
@@ -239,12 +257,12 @@ impl Layer {
         let attended = self
             .attention_output
             .forward(&attending.attend(projected)?)?;
-        let x = (x + attended)?;
+        let x = add(x, &attended)?;
         let wide = self
             .intermediate
             .forward(&self.feed_forward_norm.forward(&x)?)?;
         let gated = gate(&wide, activation, attending.form)?;
-        x + self.output.forward(&gated)?
+        add(&x, &self.output.forward(&gated)?)
     }
 
     fn flops_per_token(&self) -> u64 {

@@ -40,7 +40,7 @@ const FARTHEST: usize = 128;
 ///
 /// Fails where the configuration is not supported, or tensors are missing or of another shape.
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
-    fields.refuse_variants()?;
+    fields.refuse_decoders()?;
     let sizes = Sizes {
         segments: 0,
         ..Sizes::read(fields, SIZES)?

@@ -24,7 +24,7 @@ const SIZES: Sizes = Sizes {
 ///
 /// Fails where the configuration is not supported, or tensors are missing or of another shape.
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
-    fields.refuse_variants()?;
+    fields.refuse_decoders()?;
     let sizes = Sizes::read(fields, SIZES)?;
     let shape = bert::block_shape(fields, &sizes, bert::EPSILON)?;
     let narrow = fields.size("input_embedding_size", 256)?;

@@ -8,7 +8,7 @@ use crate::models::encoder::Encoded;
 use crate::models::encoder::embeddings::Embeddings;
 use crate::models::encoder::transformer::Transformer;
 use crate::models::weights::Weights;
-use crate::ops::{Pairing, Rotary};
+use crate::ops::Rotary;
 
 const SIZES: Sizes = Sizes {
     vocabulary: 50_000,
@@ -22,7 +22,7 @@ const SIZES: Sizes = Sizes {
 ///
 /// Fails where the configuration is not supported, or tensors are missing or of another shape.
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
-    fields.refuse_variants()?;
+    fields.refuse_decoders()?;
     let sizes = Sizes::read(fields, SIZES)?;
     let shape = bert::block_shape(fields, &sizes, bert::EPSILON)?;
     let narrow = fields.size("embedding_size", sizes.hidden)?;
@@ -42,9 +42,8 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
     Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
 }
 
-/// The base of the angles and the most positions that a table is made for here.
-const THETA: f32 = 10_000.0;
-const MOST_POSITIONS: usize = 1 << 16;
+/// The most positions that a table is made for here.
+const MOST_POSITIONS: usize = 1 << 14;
 
 /// The table of angles, which is part of nearly every checkpoint though nothing learns it.
 fn rotary(
@@ -63,10 +62,9 @@ fn rotary(
     if !weights.contains(&name) {
         if sizes.max_positions > MOST_POSITIONS {
             let field = "max_position_embeddings";
-            return Err(fields.unsupported(field, sizes.max_positions, "up to 65536"));
+            return Err(fields.unsupported(field, sizes.max_positions, "up to 16384"));
         }
-        let pairing = Pairing::Neighbours;
-        let rotary = Rotary::from_theta(THETA, size, sizes.max_positions, pairing);
+        let rotary = Rotary::from_sinusoids(size, sizes.max_positions);
         return Ok(rotary.with_values(values));
     }
     let table = weights.get(&name, &[sizes.max_positions, size])?;

@@ -52,7 +52,7 @@ impl Groups {
 ///
 /// Fails where the configuration is not supported, or tensors are missing or of another shape.
 pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelError> {
-    fields.refuse_variants()?;
+    fields.refuse_decoders()?;
     let sizes = Sizes::read(fields, bert::SIZES)?;
     let epsilon = fields.epsilon("layer_norm_eps", EPSILON.into())?;
     let activation = fields.activation("hidden_act", "gelu")?;

@@ -4,7 +4,7 @@ use candle_core::{Result as TensorResult, Tensor};
 
 use crate::models::ModelError;
 use crate::models::weights::Weights;
-use crate::ops::{Activation, Attention, Form, Linear, Norm, Rotary, attention, rotate};
+use crate::ops::{Activation, Attention, Form, Linear, Norm, Rotary, add, attention, rotate};
 
 /// What the tensors of a block are called, without the block's own prefix.
 #[derive(Debug, Clone, Copy)]
@@ -146,9 +146,9 @@ impl Block {
         attending: &Attending<'_>,
     ) -> TensorResult<Tensor> {
         let attended = self.attend(&self.attention_norm.forward(x)?, attending)?;
-        let x = (x + attended)?;
+        let x = add(x, &attended)?;
         let wide = self.intermediate.forward(&self.output_norm.forward(&x)?)?;
-        x + self.output.forward(&wide)?
+        add(&x, &self.output.forward(&wide)?)
     }
 
     fn attend(&self, x: &Tensor, attending: &Attending<'_>) -> TensorResult<Tensor> {

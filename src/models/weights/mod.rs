@@ -49,6 +49,8 @@ pub struct Weights<'a> {
     taken: RefCell<HashSet<String>>,
     skipped: RefCell<Vec<String>>,
     parameters: Cell<u64>,
+    /// Bytes of the tensors taken, as they are stored.
+    read: Cell<u64>,
 }
 
 impl<'a> Weights<'a> {
@@ -72,6 +74,7 @@ impl<'a> Weights<'a> {
             taken: RefCell::default(),
             skipped: RefCell::default(),
             parameters: Cell::default(),
+            read: Cell::default(),
         })
     }
 
@@ -135,6 +138,12 @@ impl<'a> Weights<'a> {
                 name: name.to_owned(),
                 found: kind.clone(),
             });
+        }
+        // Tensors of a PyTorch file may be views of one storage: a small file could name terabytes.
+        self.read
+            .set(self.read.get().saturating_add(tensor.bytes()));
+        if self.read.get() > self.stored.bytes() {
+            return Err(ModelError::MoreThanStored { path });
         }
         let loaded = tensor
             .load(self.device)

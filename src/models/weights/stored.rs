@@ -38,6 +38,15 @@ enum Data<'a> {
 }
 
 impl StoredTensor<'_> {
+    /// What its elements take.
+    pub(super) fn bytes(&self) -> u64 {
+        let Element::Float(dtype) = self.element else {
+            return 0;
+        };
+        let elements = self.shape.iter().map(|&size| size as u64);
+        elements.fold(dtype.size_in_bytes() as u64, u64::saturating_mul)
+    }
+
     /// The tensor on `device`, in the type it is stored as.
     pub(super) fn load(&self, device: &Device) -> TensorResult<Tensor> {
         let Element::Float(dtype) = self.element else {
@@ -54,6 +63,8 @@ impl StoredTensor<'_> {
 /// All tensors of a checkpoint by name.
 pub struct Stored<'a> {
     path: &'a str,
+    /// Of all files together.
+    bytes: u64,
     tensors: HashMap<String, StoredTensor<'a>>,
 }
 
@@ -85,6 +96,7 @@ impl<'a> Stored<'a> {
         let first = files.index.as_ref().or(files.files.first());
         Ok(Self {
             path: first.map_or("", |file| &file.path),
+            bytes: files.files.iter().map(|file| file.bytes.len() as u64).sum(),
             tensors,
         })
     }
@@ -92,6 +104,11 @@ impl<'a> Stored<'a> {
     /// The file, or the index of several.
     pub fn path(&self) -> &'a str {
         self.path
+    }
+
+    /// The size of all files together.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The tensor called `name`.

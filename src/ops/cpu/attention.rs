@@ -1,8 +1,8 @@
 //! Attention on the CPU: no more than a few rows of one head's scores exist at a time.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
 
 use super::contiguous;
@@ -30,26 +30,56 @@ struct Packed<'a> {
     additions: Additions<'a>,
 }
 
+/// The elements of a tensor, held for reading.
+struct Floats<'a, S> {
+    storage: S,
+    layout: &'a Layout,
+}
+
+fn floats(tensor: Option<&Tensor>) -> Option<Floats<'_, impl Deref<Target = Storage> + '_>> {
+    let (storage, layout) = tensor?.storage_and_layout();
+    Some(Floats { storage, layout })
+}
+
+impl<S: Deref<Target = Storage>> Floats<'_, S> {
+    fn values(&self) -> Result<&[f32]> {
+        match &*self.storage {
+            Storage::Cpu(storage) => contiguous(storage, self.layout),
+            _ => bail!("the CPU form wants tables on the CPU"),
+        }
+    }
+
+    fn terms(&self) -> Result<Terms<'_>> {
+        Ok(Terms {
+            values: self.values()?,
+            columns: self.layout.dims()[2],
+        })
+    }
+}
+
 /// See [`crate::ops::attention()`].
 pub(in crate::ops) fn attention(
     projected: &Tensor,
     boundaries: &[usize],
     attention: &Attention<'_>,
 ) -> Result<Tensor> {
-    let bias = attention.bias.map(|bias| {
-        let table = bias.by_distance.flatten_all()?.to_vec1()?;
-        Result::Ok((table, bias.longest))
-    });
     let terms = attention.disentangled;
+    // Borrowed for as long as the operation takes.
+    let bias = floats(attention.bias.map(|bias| &bias.by_distance));
+    let keys = floats(terms.and_then(|terms| Some(&terms.position_keys?.columns)));
+    let queries = floats(terms.and_then(|terms| Some(&terms.position_queries?.columns)));
     projected.apply_op1_no_bwd(&Packed {
         boundaries,
         heads: attention.heads,
         scale: attention.scale,
         additions: Additions {
             reach: attention.reach,
-            bias: bias.transpose()?,
-            position_keys: Terms::new(terms.and_then(|terms| terms.position_keys))?,
-            position_queries: Terms::new(terms.and_then(|terms| terms.position_queries))?,
+            bias: match (&bias, attention.bias) {
+                (Some(floats), Some(bias)) => Some((floats.values()?, bias.longest)),
+                _ => None,
+            },
+            position_keys: keys.as_ref().map(Floats::terms).transpose()?,
+            position_queries: queries.as_ref().map(Floats::terms).transpose()?,
             rows: terms.map(|terms| terms.rows),
         },
     })

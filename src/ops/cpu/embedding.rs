@@ -1,4 +1,4 @@
-//! Table look-ups, added up.
+//! Half-precision weights and tables to `f32`: table look-ups, added up, and whole matrices.
 
 use candle_core::{CpuStorage, Result, Tensor, WithDType, bail};
 use rayon::prelude::*;
@@ -47,4 +47,42 @@ where
             *value += f32::from(source);
         }
     });
+}
+
+/// Elements that one task converts.
+const CHUNK: usize = 64 * 1024;
+
+/// A matrix of weights in `f32`: itself, or converted by all threads.
+///
+/// # Errors
+///
+/// Fails where it is not contiguous.
+pub(in crate::ops) fn to_f32(matrix: &Tensor) -> Result<Tensor> {
+    let (storage, layout) = matrix.storage_and_layout();
+    let (candle_core::Storage::Cpu(storage), Some((start, end))) =
+        (&*storage, layout.contiguous_offsets())
+    else {
+        bail!("the CPU form wants contiguous weights on the CPU")
+    };
+    let values = match storage {
+        CpuStorage::F32(_) => return Ok(matrix.clone()),
+        CpuStorage::F16(values) => convert(&values[start..end]),
+        CpuStorage::BF16(values) => convert(&values[start..end]),
+        _ => bail!("the CPU form wants weights of f32, f16 or bf16"),
+    };
+    Tensor::from_vec(values, matrix.shape(), matrix.device())
+}
+
+fn convert<T: WithDType + Sync>(values: &[T]) -> Vec<f32>
+where
+    f32: From<T>,
+{
+    let mut wide = vec![0.0_f32; values.len()];
+    let chunks = wide.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
+    chunks.for_each(|(wide, values)| {
+        for (wide, &value) in wide.iter_mut().zip(values) {
+            *wide = f32::from(value);
+        }
+    });
+    wide
 }

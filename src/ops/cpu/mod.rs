@@ -17,7 +17,7 @@ mod simd;
 
 pub(super) use attention::{COLUMNS, attention};
 pub(super) use elementwise::{add_bias, norm, residual_norm};
-pub(super) use embedding::sum_rows;
+pub(super) use embedding::{sum_rows, to_f32};
 pub(super) use gate::gate;
 pub(super) use rotary::rotate;
 

@@ -1,38 +1,25 @@
 //! What attention adds to the products of queries and keys: bias, disentangled terms, the limit of sight.
 
-use candle_core::Result;
-
-use crate::ops::attention::{PositionTerms, RelativeRows};
+use crate::ops::attention::RelativeRows;
 
 /// What is added to the scores, by head.
 pub(super) struct Additions<'a> {
     /// Tokens at most between a query and the keys it sees.
     pub(super) reach: Option<usize>,
     /// `[heads, 2·longest − 1]` and `longest`: see [`crate::ops::RelativeBias`].
-    pub(super) bias: Option<(Vec<f32>, usize)>,
-    pub(super) position_keys: Option<Terms>,
-    pub(super) position_queries: Option<Terms>,
+    pub(super) bias: Option<(&'a [f32], usize)>,
+    pub(super) position_keys: Option<Terms<'a>>,
+    pub(super) position_queries: Option<Terms<'a>>,
     pub(super) rows: Option<&'a RelativeRows>,
 }
 
-/// `[heads, head_size, columns]`: see [`PositionTerms`].
-pub(super) struct Terms {
-    values: Vec<f32>,
+/// `[heads, head_size, columns]`: see [`crate::ops::PositionTerms`].
+pub(super) struct Terms<'a> {
+    pub(super) values: &'a [f32],
     pub(super) columns: usize,
 }
 
-impl Terms {
-    pub(super) fn new(terms: Option<&PositionTerms>) -> Result<Option<Self>> {
-        terms
-            .map(|terms| {
-                Ok(Self {
-                    values: terms.columns.flatten_all()?.to_vec1()?,
-                    columns: terms.columns.dim(2)?,
-                })
-            })
-            .transpose()
-    }
-
+impl Terms<'_> {
     /// The part of one head: `[head_size, columns]`.
     #[inline(always)]
     pub(super) fn head(&self, head: usize, head_size: usize) -> &[f32] {

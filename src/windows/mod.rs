@@ -1,107 +1,19 @@
 //! Questions and passages to token windows: run_qa's doc-stride windows, with offsets.
 
+pub mod error;
+mod fit;
+
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use tokenizers::{Encoding, PostProcessorWrapper, Tokenizer};
+use tokenizers::{Encoding, Tokenizer};
 
 use crate::dataset::{Dataset, Question};
 use crate::python;
 use crate::tokenizer::TokenizerSource;
-use crate::tokenizer::vocabulary::TokenizerError;
-
-/// What can go wrong between text and tokens.
-#[derive(Debug, thiserror::Error)]
-pub enum WindowError {
-    /// The tokeniser's file cannot be used.
-    #[error("{path}: not a tokenizer.json that this version reads; is the file whole?")]
-    BadTokenizer {
-        /// The file.
-        path: String,
-        /// What the parser said.
-        #[source]
-        source: tokenizers::Error,
-    },
-    /// The tokeniser's file would lead the tokenizers library astray.
-    #[error("{path}: {fault}; fetch it again")]
-    UnusableTokenizer {
-        /// The file.
-        path: String,
-        /// The place and what is wrong there.
-        fault: String,
-    },
-    /// The tokeniser cannot be built from vocabulary files.
-    #[error(transparent)]
-    Vocabulary(#[from] TokenizerError),
-    /// What says how the tokeniser is used cannot be read.
-    #[error("{path}: at {place}: not the settings of a tokenizer")]
-    BadTokenizerSettings {
-        /// The file.
-        path: String,
-        /// JSON path of the fault.
-        place: String,
-        /// What the parser said.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The tokeniser and the weights do not belong together.
-    #[error(
-        "{path}: {fault}: the tokenizer is of another model than the weights (config.json: vocab_size {vocabulary})"
-    )]
-    WrongVocabulary {
-        /// The tokeniser's file.
-        path: String,
-        /// What does not fit.
-        fault: String,
-        /// The rows of the model's embedding table.
-        vocabulary: usize,
-    },
-    /// The tokeniser does not frame a pair as a BERT-class model wants it.
-    #[error("{path}: {fault}; see its post_processor")]
-    BadFraming {
-        /// The tokeniser's file.
-        path: String,
-        /// What is wrong.
-        fault: String,
-    },
-    /// The settings contradict each other or the model.
-    #[error("{0}")]
-    BadSettings(String),
-    /// A question leaves no room for its passage.
-    #[error(
-        "{dataset}: at {place}: question \"{id}\" and the special tokens take {taken} of the window's {max_seq_len} tokens, which leaves {left} for the passage, and the windows' overlap alone is {doc_stride}; raise --max-seq-len, lower --doc-stride or shorten the question"
-    )]
-    QuestionTooLong {
-        /// The data set's file.
-        dataset: String,
-        /// Where the question stands.
-        place: String,
-        /// Its id.
-        id: String,
-        /// Tokens of the question and the special tokens.
-        taken: usize,
-        /// The window's length in tokens.
-        max_seq_len: usize,
-        /// What is left for the passage.
-        left: usize,
-        /// The overlap of two windows in tokens.
-        doc_stride: usize,
-    },
-    /// The tokeniser gave up on a text.
-    #[error("{dataset}: at {place}: the tokenizer failed on question \"{id}\" and its passage")]
-    Tokenize {
-        /// The data set's file.
-        dataset: String,
-        /// Where the question stands.
-        place: String,
-        /// Its id.
-        id: String,
-        /// What the tokeniser said.
-        #[source]
-        source: tokenizers::Error,
-    },
-}
+pub use error::WindowError;
+use fit::{check_framing, check_vocabulary, keeps_first_space};
 
 /// How passages are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -379,68 +291,6 @@ impl Windower {
     }
 }
 
-/// The most rows an embedding table may have beyond the tokeniser's last id.
-///
-/// Tables are padded to round sizes for speed (ModernBERT by 88, DeBERTa-v3 by
-/// 99); BERT's cased vocabulary is 1,526 short of the uncased one.
-const VOCABULARY_PADDING: usize = 1024;
-
-fn check_vocabulary(
-    origin: &str,
-    tokenizer: &Tokenizer,
-    vocabulary: usize,
-) -> Result<(), WindowError> {
-    let last = tokenizer.get_vocab(true).into_values().max();
-    let needed = last.map_or(0, |last| last as usize + 1);
-    let fault = if needed > vocabulary {
-        format!("its highest token id is {}", needed - 1)
-    } else if vocabulary - needed > VOCABULARY_PADDING {
-        format!("it has {needed} tokens only")
-    } else {
-        return Ok(());
-    };
-    Err(WindowError::WrongVocabulary {
-        path: origin.to_owned(),
-        fault,
-        vocabulary,
-    })
-}
-
-/// Checks on a pair of short texts that question and passage are framed by special tokens
-/// and that no id is outside the model's tables.
-fn check_framing(
-    origin: &str,
-    tokenizer: &Tokenizer,
-    tables: TableSizes,
-    has_segments: bool,
-) -> Result<(), WindowError> {
-    let unframed = |fault: &str| WindowError::BadFraming {
-        path: origin.to_owned(),
-        fault: fault.to_owned(),
-    };
-    let encoding = tokenizer
-        .encode_char_offsets(("1", "2"), true)
-        .map_err(|source| WindowError::BadTokenizer {
-            path: origin.to_owned(),
-            source,
-        })?;
-    let mut parts = encoding.get_sequence_ids();
-    // Special tokens repeat; what counts is what follows what.
-    parts.dedup();
-    if parts != [None, Some(0), None, Some(1), None] {
-        return Err(unframed(
-            "it does not put special tokens before, between and after question and passage",
-        ));
-    }
-    let beyond = |ids: &[u32], rows: usize| ids.iter().any(|&id| id as usize >= rows);
-    if beyond(encoding.get_ids(), tables.words)
-        || has_segments && beyond(encoding.get_type_ids(), tables.segments)
-    {
-        return Err(unframed("it gives ids that the model's tables do not have"));
-    }
-    Ok(())
-}
-
 /// Positions of the passage's tokens in an encoded pair.
 fn passage_range(encoding: &Encoding) -> Range<usize> {
     let sequences = encoding.get_sequence_ids();
@@ -469,25 +319,6 @@ fn cut(tokens: usize, room: usize, overlap: usize) -> impl Iterator<Item = Range
 fn leading_spaces(token: &str) -> usize {
     let spaces = token.chars().take_while(|&c| c == 'Ġ' || c.is_whitespace());
     spaces.count()
-}
-
-/// Whether the post-processor trims white space off all offsets but those of a
-/// window's first token, as byte-level ones do that put a space before the text.
-///
-/// They take that token's space for the one they added, also where a window
-/// begins in the middle of a passage (`process_offsets` of the tokenizers library).
-fn keeps_first_space(post_processor: &PostProcessorWrapper) -> bool {
-    match post_processor {
-        PostProcessorWrapper::ByteLevel(byte_level) => {
-            byte_level.trim_offsets && byte_level.add_prefix_space
-        }
-        PostProcessorWrapper::Roberta(roberta) => roberta.trim_offsets && roberta.add_prefix_space,
-        PostProcessorWrapper::Sequence(sequence) => {
-            let processors: &[PostProcessorWrapper] = sequence.as_ref();
-            processors.iter().any(keeps_first_space)
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]
