@@ -411,6 +411,24 @@ fn cut_weights_are_refused() {
     }
 }
 
+/// What is no file is not opened: a pipe would wait for ever.
+#[cfg(unix)]
+#[test]
+fn folders_and_pipes_are_refused() {
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        let directory = copy();
+        let path = directory.path().join(name);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        let text = refusal(&directory);
+        assert!(text.contains(name) && text.contains("not a file"), "{text}");
+        std::fs::remove_dir(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        assert!(refusal(&directory).contains("not a file"));
+    }
+}
+
 /// Header and nothing else: 10 GB of claims in a file of a hundred bytes.
 #[test]
 fn a_shape_without_its_data_is_refused() {

@@ -59,7 +59,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "N", value_parser = positive)]
     limit: Option<usize>,
     /// Threads that compute [default: every processor this process may use]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
     /// Tokens of a batch at the most
     #[arg(long, value_name = "N", default_value_t = 2048, value_parser = positive)]
@@ -90,6 +90,14 @@ fn positive(text: &str) -> Result<usize, String> {
         Ok(0) => Err("must be at least 1".to_owned()),
         Ok(number) => Ok(number),
         Err(fault) => Err(format!("{fault}")),
+    }
+}
+
+/// A number of threads that a machine may have.
+fn threads(text: &str) -> Result<usize, String> {
+    match positive(text)? {
+        number if number > 1024 => Err("must be at most 1024".to_owned()),
+        number => Ok(number),
     }
 }
 

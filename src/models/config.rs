@@ -191,10 +191,10 @@ impl Fields {
             }
         }
         match self.value("pruned_heads") {
-            Some(Value::Object(pruned)) if !pruned.is_empty() => {
-                Err(self.unsupported("pruned_heads", Value::Object(pruned.clone()), "{}"))
-            }
-            _ => Ok(()),
+            None => Ok(()),
+            Some(Value::Object(pruned)) if pruned.is_empty() => Ok(()),
+            Some(Value::Array(pruned)) if pruned.is_empty() => Ok(()),
+            Some(pruned) => Err(self.unsupported("pruned_heads", pruned, "{}")),
         }
     }
 

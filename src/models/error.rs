@@ -33,11 +33,25 @@ pub enum ModelError {
         #[source]
         source: std::io::Error,
     },
+    /// A folder, a pipe or a device stands where a file should.
+    #[error("{path}: not a file; copy the checkpoint's file there")]
+    NoFile {
+        /// The path.
+        path: String,
+    },
+    /// A file of text is larger than any that a model has.
+    #[error("{path}: {bytes} bytes, which no model's file of this kind has; fetch it again")]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// Its size.
+        bytes: u64,
+    },
     /// The hub did not give the files.
     #[error(transparent)]
     Hub(#[from] crate::hub::HubError),
     /// `config.json` is no JSON, or not that of the architecture it names.
-    #[error("{path}: at {place}: not a configuration this version reads")]
+    #[error("{path}: at {place}: not a configuration this version reads; fetch it again")]
     MalformedConfig {
         /// The file.
         path: String,
@@ -131,7 +145,7 @@ pub enum ModelError {
         also: String,
     },
     /// A tensor is not there.
-    #[error("{path}: tensor \"{name}\" {shape:?} is missing")]
+    #[error("{path}: tensor \"{name}\" {shape:?} is missing; is config.json of another model?")]
     MissingTensor {
         /// The weight file.
         path: String,
@@ -141,7 +155,9 @@ pub enum ModelError {
         shape: Vec<usize>,
     },
     /// A tensor has another shape than config.json promises.
-    #[error("{path}: tensor \"{name}\" has shape {found:?}, and config.json makes it {expected:?}")]
+    #[error(
+        "{path}: tensor \"{name}\" has shape {found:?}, and config.json makes it {expected:?}; is that of another model?"
+    )]
     WrongShape {
         /// The weight file.
         path: String,
@@ -153,7 +169,9 @@ pub enum ModelError {
         expected: Vec<usize>,
     },
     /// A tensor is stored in a type that weights are not kept in.
-    #[error("{path}: tensor \"{name}\" is stored as {found}; supported: F32, F16, BF16")]
+    #[error(
+        "{path}: tensor \"{name}\" is stored as {found}; supported: F32, F16, BF16; save it in one of these"
+    )]
     WrongType {
         /// The weight file.
         path: String,

@@ -14,6 +14,14 @@ use crate::hash::hex;
 use crate::hub::Snapshot;
 use crate::json;
 
+/// What a file that holds no weights may have at the most; the largest tokenizer.json has 17 MB.
+const LARGEST_TEXT: u64 = 256 << 20;
+
+fn is_weights(name: &str) -> bool {
+    let ending = name.rsplit('.').next();
+    matches!(ending, Some("safetensors" | "bin"))
+}
+
 /// A file's content.
 #[derive(Debug)]
 pub enum FileBytes {
@@ -72,6 +80,19 @@ impl ModelFile {
             path: path.display().to_string(),
             source,
         };
+        // Opening a pipe would wait for a writer.
+        let metadata = std::fs::metadata(&path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(ModelError::NoFile {
+                path: path.display().to_string(),
+            });
+        }
+        if metadata.len() > LARGEST_TEXT && !is_weights(name) {
+            return Err(ModelError::TooLarge {
+                path: path.display().to_string(),
+                bytes: metadata.len(),
+            });
+        }
         let file = File::open(&path).map_err(unreadable)?;
         let bytes = if file.metadata().map_err(unreadable)?.len() == 0 {
             FileBytes::Empty
@@ -224,7 +245,7 @@ impl WeightFiles {
         for (tensor, file) in &wire.weight_map {
             if !self.files.iter().any(|known| known.name == *file) {
                 return Err(bad(format!(
-                    "weight_map.{tensor} names \"{file}\", which is no weight file beside it"
+                    "weight_map.{tensor} names \"{file}\", which is no weight file beside it; fetch the checkpoint again"
                 )));
             }
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::bert;
 use crate::batch::Batch;
+use crate::json;
 use crate::models::ModelError;
 use crate::models::config::{Fields, Sizes};
 use crate::models::encoder::block::Attending;
@@ -152,8 +153,8 @@ fn theta(
             "rope_type default and a rope_theta",
         )
     };
-    let wire = Option::<WireRotary>::deserialize(parameters).map_err(|_| bad())?;
-    let Some(wire) = wire else {
+    let wire = Option::<json::Object<WireRotary>>::deserialize(parameters).map_err(|_| bad())?;
+    let Some(json::Object(wire)) = wire else {
         return positive(fields, field, own);
     };
     match wire.rope_type.as_deref() {
