@@ -61,45 +61,37 @@ impl DeviceChoice {
     ///
     /// Fails where a named device is not to be had; `auto` ends at the CPU.
     pub fn open(self) -> Result<OpenDevice, DeviceError> {
-        let (device, note) = match self {
-            Self::Cpu => (Device::Cpu, None),
-            Self::Cuda(_) | Self::Metal => (self.open_named()?, None),
-            Self::Auto => {
-                let built = [
-                    (cfg!(feature = "cuda"), Self::Cuda(0)),
-                    (cfg!(feature = "metal"), Self::Metal),
-                ];
-                let mut note = None;
-                for (_, choice) in built.into_iter().filter(|(built, _)| *built) {
-                    match choice.open_named() {
-                        Ok(device) => {
-                            return Ok(OpenDevice {
-                                device,
-                                name: choice.to_string(),
-                                note,
-                            });
-                        }
-                        Err(fault) => note = Some(auto_note(&fault)),
-                    }
-                }
-                return Ok(OpenDevice {
-                    device: Device::Cpu,
-                    name: Self::Cpu.to_string(),
-                    note,
-                });
+        if self != Self::Auto {
+            return Ok(self.opened(self.open_named()?, None));
+        }
+        let mut note = None;
+        if cfg!(feature = "cuda") || cfg!(feature = "metal") {
+            let choice = if cfg!(feature = "cuda") {
+                Self::Cuda(0)
+            } else {
+                Self::Metal
+            };
+            match choice.open_named() {
+                Ok(device) => return Ok(choice.opened(device, None)),
+                Err(fault) => note = Some(auto_note(&fault)),
             }
-        };
-        Ok(OpenDevice {
+        }
+        Ok(Self::Cpu.opened(Device::Cpu, note))
+    }
+
+    fn opened(self, device: Device, note: Option<String>) -> OpenDevice {
+        OpenDevice {
             device,
             name: self.to_string(),
             note,
-        })
+        }
     }
 
     fn open_named(self) -> Result<Device, DeviceError> {
         let (built, kind) = match self {
+            Self::Auto | Self::Cpu => return Ok(Device::Cpu),
             Self::Metal => (cfg!(feature = "metal"), "metal"),
-            _ => (cfg!(feature = "cuda"), "cuda"),
+            Self::Cuda(_) => (cfg!(feature = "cuda"), "cuda"),
         };
         if !built {
             return Err(DeviceError::NotBuilt {
@@ -109,8 +101,7 @@ impl DeviceChoice {
         }
         let opened = match self {
             Self::Cuda(number) => Device::new_cuda(number),
-            Self::Metal => Device::new_metal(0),
-            Self::Auto | Self::Cpu => Ok(Device::Cpu),
+            _ => Device::new_metal(0),
         };
         opened.map_err(|source| DeviceError::Unusable {
             name: self.to_string(),

@@ -3,7 +3,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -29,16 +29,22 @@ fn assert_success(output: &Output) {
     assert!(output.status.success(), "{errors}");
 }
 
+/// A copy of a checkpoint at `model`, less its tokeniser.
+fn without_tokenizer(home: &tempfile::TempDir, folder: &Path) -> PathBuf {
+    let model = home.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(folder.join(name), model.join(name)).unwrap();
+    }
+    model
+}
+
 /// The bundled checkpoint as it would be without tokenizer.json: vocab.txt and settings.
 #[test]
 fn a_vocabulary_gives_the_answers_of_the_tokenizer_it_is_of() {
     let home = tempfile::tempdir().unwrap();
     let bundled = project("models/bundled/minilm-l6-squad");
-    let model = home.path().join("model");
-    std::fs::create_dir(&model).unwrap();
-    for name in ["config.json", "model.safetensors"] {
-        std::fs::copy(bundled.join(name), model.join(name)).unwrap();
-    }
+    let model = without_tokenizer(&home, &bundled);
     let whole: Value = json(&bundled.join("tokenizer.json"));
     let vocabulary = whole["model"]["vocab"].as_object().unwrap();
     let by_id: BTreeMap<u64, &String> = vocabulary
@@ -115,11 +121,7 @@ fn the_record_says_what_weights_are_kept_in_and_what_computes() {
 fn a_vocabulary_that_needs_a_segmenter_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let golden = project("tests/goldens/architectures/roformer");
-    let model = home.path().join("model");
-    std::fs::create_dir(&model).unwrap();
-    for name in ["config.json", "model.safetensors"] {
-        std::fs::copy(golden.join(name), model.join(name)).unwrap();
-    }
+    let model = without_tokenizer(&home, &golden);
     std::fs::write(
         model.join("vocab.txt"),
         "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n",
@@ -153,11 +155,7 @@ fn a_vocabulary_that_needs_a_segmenter_is_refused() {
 fn tokenizer_settings_go_before_the_tokenizer() {
     let home = tempfile::tempdir().unwrap();
     let bundled = project("models/bundled/minilm-l6-squad");
-    let model = home.path().join("model");
-    std::fs::create_dir(&model).unwrap();
-    for name in ["config.json", "model.safetensors"] {
-        std::fs::copy(bundled.join(name), model.join(name)).unwrap();
-    }
+    let model = without_tokenizer(&home, &bundled);
     let mut cased: Value = json(&bundled.join("tokenizer.json"));
     assert_eq!(cased["normalizer"]["lowercase"], true);
     cased["normalizer"]["lowercase"] = false.into();

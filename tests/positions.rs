@@ -8,53 +8,9 @@ use spanbench::ops::{
     Activation, Attention, Disentangled, Form, Linear, Norm, Pairing, PositionTerms, RelativeBias,
     RelativeRows, Rotary, attention, gate, neighbours, rotate,
 };
-use support::matrix::{Noise, assert_close, tensor, vector};
+use support::matrix::{Noise, assert_close, attention_twin as twin, tensor, vector};
 
 const FORMS: [Form; 2] = [Form::Cpu, Form::Portable];
-
-/// What a twin adds to the score of (head, query, key), both counted within
-/// their sequence; nothing where the key is out of sight.
-type Addition<'a> = dyn Fn(usize, &[f64], &[f64], usize, usize) -> Option<f64> + 'a;
-
-/// Attention written out: `addition` is given the head, its query and key, and their positions.
-fn twin(
-    projected: &[Vec<f64>],
-    boundaries: &[usize],
-    heads: usize,
-    scale: f64,
-    addition: &Addition<'_>,
-) -> Vec<Vec<f64>> {
-    let hidden = projected[0].len() / 3;
-    let size = hidden / heads;
-    let mut output = vec![vec![0.0; hidden]; projected.len()];
-    for pair in boundaries.windows(2) {
-        for query in pair[0]..pair[1] {
-            for head in 0..heads {
-                let part = |token: usize, which: usize| {
-                    &projected[token][which * hidden + head * size..][..size]
-                };
-                let score = |key: usize| -> f64 {
-                    let (q, k) = (part(query, 0), part(key, 1));
-                    let product: f64 = q.iter().zip(k).map(|(q, k)| q * k).sum();
-                    let extra = addition(head, q, k, query - pair[0], key - pair[0]);
-                    extra.map_or(f64::NEG_INFINITY, |extra| product * scale + extra)
-                };
-                let scores: Vec<f64> = (pair[0]..pair[1]).map(score).collect();
-                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let sum: f64 = scores.iter().map(|s| (s - largest).exp()).sum();
-                for (key, score) in (pair[0]..pair[1]).zip(&scores) {
-                    let weight = (score - largest).exp() / sum;
-                    let values = part(key, 2).iter();
-                    let output = &mut output[query][head * size..][..size];
-                    for (output, value) in output.iter_mut().zip(values) {
-                        *output += weight * value;
-                    }
-                }
-            }
-        }
-    }
-    output
-}
 
 fn boundaries(lengths: &[usize]) -> Vec<usize> {
     let mut all = vec![0];

@@ -331,14 +331,11 @@ fn aliases_of_distilbert_go_first() {
     let folder = project("tests/goldens/architectures/distilbert");
     let directory = copy_of(&folder, |config| {
         config["n_heads"] = 1.into();
-        config["num_attention_heads"] = 4.into();
+        config["num_attention_heads"] = 3.into();
     });
     let golden = Golden::read(&folder);
-    let theirs = std::fs::read(folder.join("config.json")).unwrap();
-    let theirs: Value = serde_json::from_slice(&theirs).unwrap();
-    let same = theirs["n_heads"] == 4;
     let model = load(directory.path()).unwrap();
-    assert_eq!(golden.error(&*model, Precision::F32) < ROUNDING, same);
+    assert!(golden.error(&*model, Precision::F32) < ROUNDING);
 }
 
 #[test]

@@ -118,12 +118,7 @@ impl FromStr for FormChoice {
 /// Converts a product of matrices to `f32`; what left the range of `f16` becomes its largest
 /// number, for a function of infinity may be no number at all.
 fn widen(x: &Tensor) -> TensorResult<Tensor> {
-    let wide = x.to_dtype(DType::F32)?;
-    if x.dtype() == DType::F16 {
-        let largest = half::f16::MAX.to_f32();
-        return wide.clamp(-largest, largest);
-    }
-    Ok(wide)
+    within_range(&x.to_dtype(DType::F32)?, x.dtype())
 }
 
 /// `x + y`, both `[tokens, features]`, summed in `f32`.
@@ -141,11 +136,16 @@ pub fn add(x: &Tensor, y: &Tensor) -> TensorResult<Tensor> {
 
 /// Converts to `dtype`; in `f16` what lies beyond its range becomes its largest number.
 fn saturate(x: &Tensor, dtype: DType) -> TensorResult<Tensor> {
+    within_range(x, dtype)?.to_dtype(dtype)
+}
+
+/// An `f32` tensor held within the range of `f16`, where that is what `dtype` is.
+fn within_range(x: &Tensor, dtype: DType) -> TensorResult<Tensor> {
     if dtype == DType::F16 {
         let largest = half::f16::MAX.to_f32();
-        return x.clamp(-largest, largest)?.to_dtype(dtype);
+        return x.clamp(-largest, largest);
     }
-    x.to_dtype(dtype)
+    Ok(x.clone())
 }
 
 /// Each token's position within its sequence.

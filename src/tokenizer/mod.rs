@@ -95,7 +95,8 @@ pub fn read(
     files: &[ModelFile],
 ) -> Result<TokenizerSource, WindowError> {
     let named = |name: &str| files.iter().find(|file| file.name == name);
-    let mut source = match named(WHOLE) {
+    let whole = named(WHOLE);
+    let mut source = match whole {
         Some(file) => from_json(&file.path, &file.bytes)?,
         None => build(architecture, config, files)?,
     };
@@ -106,11 +107,14 @@ pub fn read(
                 place: fault.place,
                 source: fault.source,
             })?;
-        let applied = settings.apply(architecture, &mut source.tokenizer);
-        applied.map_err(|source| WindowError::BadTokenizer {
-            path: file.path.clone(),
-            source,
-        })?;
+        // A tokeniser that was built has them already.
+        if whole.is_some() {
+            let applied = settings.apply(architecture, &mut source.tokenizer);
+            applied.map_err(|source| WindowError::BadTokenizer {
+                path: file.path.clone(),
+                source,
+            })?;
+        }
         let inputs = settings.model_input_names;
         source.gives_segments =
             inputs.is_none_or(|inputs| inputs.iter().any(|input| input == "token_type_ids"));

@@ -93,11 +93,6 @@ impl<'a> Weights<'a> {
         self.stored.get(name).is_some()
     }
 
-    /// The shape of a tensor, where there is one of that name.
-    pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.stored.get(name).map(|tensor| tensor.shape.as_slice())
-    }
-
     /// What the names of the encoder's tensors begin with: the first of
     /// `prefixes` with which there is a tensor `table`, or nothing, for the base
     /// model alone is saved without one.
