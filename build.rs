@@ -17,7 +17,8 @@ const INPUTS: [&str; 6] = [
 ];
 
 fn main() {
-    write_cards();
+    write_cards("models/cards", "cards.rs");
+    write_cards("benchmarks/cards", "dataset_cards.rs");
     for name in INPUTS {
         println!("cargo::rerun-if-changed={name}");
     }
@@ -47,12 +48,11 @@ fn main() {
     }
 }
 
-/// Writes the list of model cards, which the program includes with their texts.
-fn write_cards() {
+/// Writes the list of a folder's cards, which the program includes with their texts.
+fn write_cards(folder: &str, list_name: &str) {
     let here = std::env::current_dir().expect("the package's folder");
-    let folder = here.join("models/cards");
-    let entries = std::fs::read_dir(&folder).expect("models/cards can be listed");
-    let paths = entries.map(|entry| entry.expect("models/cards can be listed").path());
+    let entries = std::fs::read_dir(here.join(folder)).expect("the cards can be listed");
+    let paths = entries.map(|entry| entry.expect("the cards can be listed").path());
     let mut cards: Vec<_> = paths
         .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
         .collect();
@@ -64,7 +64,7 @@ fn write_cards() {
     });
     let list = format!("&[\n{}]\n", lines.collect::<String>());
     let out = std::env::var("OUT_DIR").expect("cargo says where to write");
-    std::fs::write(Path::new(&out).join("cards.rs"), list).expect("OUT_DIR can be written");
+    std::fs::write(Path::new(&out).join(list_name), list).expect("OUT_DIR can be written");
 }
 
 fn output(command: &mut Command) -> Option<String> {

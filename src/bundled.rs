@@ -14,6 +14,9 @@ pub const DATASET: &str = "mixed-bag";
 /// The cards in models/cards by name: name and TOML text.
 pub const CARDS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/cards.rs"));
 
+/// The cards in benchmarks/cards by name: name and TOML text.
+pub const DATASET_CARDS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dataset_cards.rs"));
+
 const MODEL_PATH: &str = "models/bundled/minilm-l6-squad";
 const CONFIG: &[u8] = include_bytes!("../models/bundled/minilm-l6-squad/config.json");
 const TOKENIZER: &[u8] = include_bytes!("../models/bundled/minilm-l6-squad/tokenizer.json");

@@ -23,6 +23,7 @@ mod json;
 pub mod measure;
 pub mod models;
 pub mod ops;
+mod panics;
 pub mod python;
 pub mod record;
 pub mod render;

@@ -128,7 +128,7 @@ fn answers_are_those_of_transformers() {
 /// Answers the questions that `expected.json` names and compares those that were no close call.
 fn assert_answers(folder: &Path, dataset: &str, form: FormChoice) {
     let expected: ExpectedAnswers = json(&folder.join("expected.json"));
-    let mut dataset = Dataset::open(dataset).unwrap();
+    let mut dataset = Dataset::open(dataset, true, &spanbench::hub::Silent).unwrap();
     let asked = |id: &str| expected.predictions.contains_key(id);
     dataset.questions.retain(|question| asked(&question.id));
     assert_eq!(dataset.questions.len(), expected.predictions.len());

@@ -38,7 +38,7 @@ const DATA: &str = r#"{"version": "v2.0", "data": [{"title": "t", "paragraphs": 
     {"id": "q2", "question": "Which number?", "answers": []}]}]}]}"#;
 
 fn dataset() -> Dataset {
-    Dataset::from_bytes("line", "line.json", DATA.as_bytes()).unwrap()
+    Dataset::from_bytes("line", "line.json", DATA.into()).unwrap()
 }
 
 fn tables(words: usize) -> TableSizes {
@@ -192,7 +192,7 @@ fn windows_cover_the_passage_and_their_offsets_give_its_text() {
     let windower = windower(SETTINGS.windows);
     let dataset = dataset();
     let windows = windower.question_windows(&dataset, 0).unwrap();
-    let passage: Vec<char> = dataset.passages[0].chars().collect();
+    let passage: Vec<char> = dataset.passages[0].text.chars().collect();
     let mut covered = vec![false; passage.len()];
     for window in &windows {
         assert!(window.len() <= 32 && window.token_types.len() == window.len());
@@ -297,7 +297,7 @@ fn byte_level_windows_are_those_of_the_python_tokenisers() {
         segments: 1,
     };
     let windower = Windower::new(source, sizes, settings).unwrap();
-    let dataset = Dataset::open("mixed-bag").unwrap();
+    let dataset = Dataset::bundled();
     let mut untrimmed = 0;
     for (id, expected) in &expected.windows {
         let index = dataset.questions.iter().position(|q| q.id == *id).unwrap();

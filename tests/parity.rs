@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use spanbench::bundled;
 use spanbench::cell::{self, CellSettings, CellSpec, Silent, WindowOrder};
+use spanbench::dataset::QuestionSelection;
 use spanbench::device::DeviceChoice;
 use spanbench::hub;
 use spanbench::models::Precision;
@@ -22,7 +23,6 @@ fn settings() -> CellSettings {
         n_best: 20,
         max_answer_len: 30,
         protocol: ProtocolChoice::Auto,
-        limit: None,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         batch_tokens: 2048,
         order: WindowOrder::AsGiven,
@@ -34,11 +34,15 @@ fn settings() -> CellSettings {
     }
 }
 
-fn run(model: &str, dataset: &str, settings: CellSettings) -> CellOutput {
+fn run(model: &str, dataset: &str, limit: Option<usize>, settings: CellSettings) -> CellOutput {
     let spec = CellSpec {
         name: "parity".to_owned(),
         model: model.to_owned(),
         dataset: dataset.to_owned(),
+        questions: QuestionSelection {
+            limit,
+            ..QuestionSelection::default()
+        },
         settings,
     };
     cell::run(&spec, &hub::Silent, &Silent).unwrap()
@@ -88,7 +92,7 @@ fn assert_expected(output: &CellOutput, folder: &Path) {
 #[test]
 fn bundled_answers_are_those_of_transformers() {
     let folder = project("tests/goldens/bundled");
-    let output = run(bundled::MODEL, bundled::DATASET, settings());
+    let output = run(bundled::MODEL, bundled::DATASET, None, settings());
     assert_expected(&output, &folder);
     let windows: HashMap<String, usize> = json(&folder.join("windows.json"));
     for question in &output.questions {
@@ -114,14 +118,13 @@ fn bundled_answers_are_those_of_transformers() {
 fn nothing_about_how_it_is_computed_changes_an_answer() {
     let short = CellSettings {
         // Long and short passages, and windows of all lengths.
-        limit: Some(40),
         windows: WindowSettings {
             max_seq_len: 128,
             doc_stride: 32,
         },
         ..settings()
     };
-    let expected = run(bundled::MODEL, bundled::DATASET, short);
+    let expected = run(bundled::MODEL, bundled::DATASET, Some(40), short);
     for (threads, batch_tokens, order) in [
         (1, 128, WindowOrder::AsGiven),
         (2, 700, WindowOrder::ByLength),
@@ -133,7 +136,7 @@ fn nothing_about_how_it_is_computed_changes_an_answer() {
             order,
             ..short
         };
-        let output = run(bundled::MODEL, bundled::DATASET, settings);
+        let output = run(bundled::MODEL, bundled::DATASET, Some(40), settings);
         for (ours, theirs) in output.questions.iter().zip(&expected.questions) {
             assert_eq!((&ours.id, &ours.answer), (&theirs.id, &theirs.answer));
             // Not only the answers: the very bits.
@@ -150,16 +153,13 @@ fn nothing_about_how_it_is_computed_changes_an_answer() {
 
 #[test]
 fn the_portable_form_gives_the_same_answers() {
-    let short = CellSettings {
-        limit: Some(24),
-        ..settings()
-    };
-    let fast = run(bundled::MODEL, bundled::DATASET, short);
+    let short = CellSettings { ..settings() };
+    let fast = run(bundled::MODEL, bundled::DATASET, Some(24), short);
     let settings = CellSettings {
         ops: FormChoice::Portable,
         ..short
     };
-    let portable = run(bundled::MODEL, bundled::DATASET, settings);
+    let portable = run(bundled::MODEL, bundled::DATASET, Some(24), settings);
     assert_eq!(
         (
             fast.record.model.ops.as_str(),
@@ -189,11 +189,10 @@ fn shared_case(data: &str, expected: &str, protocol: Protocol, limit: Option<usi
     };
     let name = |path: &PathBuf| path.to_str().unwrap().to_owned();
     let settings = CellSettings {
-        limit,
         protocol: ProtocolChoice::Named(protocol),
         ..settings()
     };
-    let output = run(&name(&model), &name(&dataset), settings);
+    let output = run(&name(&model), &name(&dataset), limit, settings);
     if limit.is_none() {
         assert_expected(&output, &folder);
         let anonymous = output.record.memory.rss_anon_peak_bytes;

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde_json::Value;
-use spanbench::bundled;
 use spanbench::dataset::Dataset;
 use spanbench::record::wire::WireAccuracy;
 use spanbench::score::normalize::normalize_answer;
@@ -56,7 +55,7 @@ fn normalisation_is_the_scripts() {
 
 #[test]
 fn squad_v1_is_the_script() {
-    let mut dataset = Dataset::open(bundled::DATASET).unwrap();
+    let mut dataset = Dataset::bundled();
     dataset
         .questions
         .retain(|question| !question.answers.is_empty());
@@ -67,7 +66,7 @@ fn squad_v1_is_the_script() {
 
 #[test]
 fn squad_v2_is_the_script() {
-    let dataset = Dataset::open(bundled::DATASET).unwrap();
+    let dataset = Dataset::bundled();
     let expected: Value = json(&golden("v2.expected.json"));
     let (predictions, odds) = (golden("v2.predictions.json"), golden("v2.na_prob.json"));
     for (name, no_answer) in [
@@ -123,7 +122,7 @@ fn leaderboard_predictions_score_as_published() {
 
 #[test]
 fn v1_cannot_score_unanswerable_questions() {
-    let dataset = Dataset::open(bundled::DATASET).unwrap();
+    let dataset = Dataset::bundled();
     let predictions = Predictions::new("none", []);
     let error = score::score(&dataset, &predictions, Protocol::SquadV1, None).unwrap_err();
     assert!(error.to_string().contains("squad-v2"), "{error}");
@@ -131,7 +130,7 @@ fn v1_cannot_score_unanswerable_questions() {
 
 #[test]
 fn ten_thousand_questions_take_a_moment() {
-    let mut dataset = Dataset::open(bundled::DATASET).unwrap();
+    let mut dataset = Dataset::bundled();
     let texts: BTreeMap<String, String> = json(&golden("v2.predictions.json"));
     let originals = dataset.questions.clone();
     let mut predictions = Vec::new();

@@ -4,7 +4,7 @@ pub mod answer;
 
 use std::time::SystemTime;
 
-use crate::dataset::{Dataset, DatasetError};
+use crate::dataset::{Dataset, DatasetError, QuestionSelection};
 use crate::decode::DecodeSettings;
 use crate::device::{DeviceChoice, DeviceError, OpenDevice};
 use crate::hub::Progress as HubProgress;
@@ -64,8 +64,10 @@ pub struct CellSpec {
     pub name: String,
     /// A card, a directory or a repository.
     pub model: String,
-    /// A bundled name or a file.
+    /// A card's name, a file, or a name on the hub.
     pub dataset: String,
+    /// Which of its questions are asked.
+    pub questions: QuestionSelection,
     /// Everything else.
     pub settings: CellSettings,
 }
@@ -81,8 +83,6 @@ pub struct CellSettings {
     pub max_answer_len: usize,
     /// The scorer.
     pub protocol: ProtocolChoice,
-    /// The first questions only.
-    pub limit: Option<usize>,
     /// Threads that compute.
     pub threads: usize,
     /// Tokens of a batch at the most.
@@ -118,7 +118,7 @@ pub fn run(
         .map_err(|source| CellError::Threads { threads, source })?;
     // From here on every parallel loop, candle's and the tokeniser's too, is on these threads.
     let mut run = Run::begin(spec.settings.device)?;
-    let dataset = run.load_dataset(spec)?;
+    let dataset = run.load_dataset(spec, hub_progress)?;
     let files = models::locate::open(&spec.model, spec.settings.offline, hub_progress)?;
     run.clock.end("model_files");
     pool.install(|| run.finish(spec, &dataset, &files, progress))
@@ -144,11 +144,13 @@ impl Run {
         Ok(run)
     }
 
-    fn load_dataset(&mut self, spec: &CellSpec) -> Result<Dataset, DatasetError> {
-        let mut dataset = Dataset::open(&spec.dataset)?;
-        if let Some(limit) = spec.settings.limit {
-            dataset.truncate(limit);
-        }
+    fn load_dataset(
+        &mut self,
+        spec: &CellSpec,
+        progress: &dyn HubProgress,
+    ) -> Result<Dataset, DatasetError> {
+        let mut dataset = Dataset::open(&spec.dataset, spec.settings.offline, progress)?;
+        dataset.select(&spec.questions)?;
         self.clock.end("dataset");
         Ok(dataset)
     }
@@ -228,7 +230,7 @@ impl Run {
             model: wire_model(files, model.description()),
             dataset: wire_dataset(dataset, answers),
             device: self.device.name.clone(),
-            protocol: wire_protocol(&spec.settings, answer_settings, dataset),
+            protocol: wire_protocol(spec, answer_settings, dataset),
             accuracy: WireAccuracy::from(&scored.accuracy),
             throughput: wire_throughput(answers),
             latency_ms: summary(&answers.latencies),
@@ -324,23 +326,27 @@ fn wire_model(files: &ModelFiles, description: &ModelDescription) -> WireModel {
 }
 
 fn wire_dataset(dataset: &Dataset, answers: &Answers) -> WireDataset {
-    let unanswerable = dataset.questions.iter().filter(|q| q.answers.is_empty());
+    let files = dataset.files.iter().map(|file| WireFile {
+        name: file.name.clone(),
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+    });
     WireDataset {
         id: dataset.id.clone(),
+        revision: dataset.revision.clone(),
+        language: dataset.language.clone(),
         sha256: dataset.sha256.clone(),
+        files: files.collect(),
         questions: dataset.questions.len(),
-        unanswerable: unanswerable.count(),
+        unanswerable: dataset.unanswerable(),
         windows: answers.windows,
         tokens: answers.tokens,
         misplaced_answers: dataset.misplaced_answers(),
     }
 }
 
-fn wire_protocol(
-    settings: &CellSettings,
-    answering: &AnswerSettings,
-    dataset: &Dataset,
-) -> WireProtocol {
+fn wire_protocol(spec: &CellSpec, answering: &AnswerSettings, dataset: &Dataset) -> WireProtocol {
+    let (settings, questions) = (&spec.settings, &spec.questions);
     let decode = &answering.decode;
     WireProtocol {
         name: settings.protocol.resolve(dataset).name().to_owned(),
@@ -352,7 +358,9 @@ fn wire_protocol(
         n_best: decode.n_best,
         max_answer_len: decode.max_answer_len,
         null_threshold: decode.null_allowed.then_some(decode.null_threshold),
-        limit: settings.limit,
+        ids_sha256: questions.ids.as_ref().map(|file| file.sha256.clone()),
+        sample: questions.sample,
+        limit: questions.limit,
         threads: settings.threads,
         batch_tokens: settings.batch_tokens,
         window_order: settings.order.name().to_owned(),

@@ -1,8 +1,7 @@
 //! `spanbench list`: what there is to run.
 
 use clap::{Args, ValueEnum};
-use spanbench::bundled;
-use spanbench::dataset::Dataset;
+use spanbench::dataset::card::{self as dataset_card, WireDatasetSource};
 use spanbench::device::DeviceChoice;
 use spanbench::measure::environment::Environment;
 use spanbench::models::card::{self, WireCard, WirePublished, WireSource};
@@ -21,7 +20,7 @@ pub struct ListArguments {
 enum What {
     /// Model cards
     Models,
-    /// Bundled data sets
+    /// Data-set cards
     Datasets,
     /// Devices this build can compute on
     Devices,
@@ -31,7 +30,7 @@ enum What {
 pub fn execute(arguments: &ListArguments) -> anyhow::Result<()> {
     let text = match arguments.what {
         What::Models => models(),
-        What::Datasets => datasets()?,
+        What::Datasets => datasets(),
         What::Devices => devices(),
     };
     terminal::print(&text)
@@ -105,16 +104,45 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     lines.collect()
 }
 
-fn datasets() -> anyhow::Result<String> {
-    let dataset = Dataset::open(bundled::DATASET)?;
-    let unanswerable = dataset.questions.iter().filter(|q| q.answers.is_empty());
-    Ok(format!(
-        "{}  {} passages, {} questions, {} of them unanswerable (squad-v2)\n",
-        dataset.id,
-        dataset.passages.len(),
-        dataset.questions.len(),
-        unanswerable.count()
-    ))
+/// A line a card: name, language, questions, protocol, licence, source.
+fn datasets() -> String {
+    let unknown = || "unknown".to_owned();
+    let mut rows = vec![[
+        "name".to_owned(),
+        "language".to_owned(),
+        "questions".to_owned(),
+        "unanswerable".to_owned(),
+        "protocol".to_owned(),
+        "licence".to_owned(),
+        "source".to_owned(),
+    ]];
+    let names = dataset_card::names();
+    let cards = names.filter_map(|name| Some((name, dataset_card::card(name)?)));
+    rows.extend(cards.map(|(name, card)| {
+        let count = |count: Option<usize>| count.map_or_else(unknown, |count| count.to_string());
+        [
+            name.to_owned(),
+            card.language,
+            count(card.questions),
+            count(card.unanswerable),
+            card.protocol,
+            card.licence.unwrap_or_else(unknown),
+            match card.source {
+                WireDatasetSource::Bundled { .. } => "bundled".to_owned(),
+                WireDatasetSource::Repository {
+                    repository,
+                    revision,
+                    config,
+                    split,
+                    ..
+                } => {
+                    let config = config.unwrap_or_default();
+                    format!("hf:{repository}@{revision}:{config}:{split}")
+                }
+            },
+        ]
+    }));
+    columns(&rows)
 }
 
 fn devices() -> String {

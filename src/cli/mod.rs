@@ -3,6 +3,7 @@
 mod list;
 mod progress;
 mod pull;
+mod questions;
 mod run;
 mod score;
 mod terminal;

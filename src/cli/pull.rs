@@ -1,6 +1,9 @@
-//! `spanbench pull`: a model's files into the cache.
+//! `spanbench pull`: the files of a model or data set into the cache.
 
 use clap::Args;
+use spanbench::dataset::DatasetSource;
+use spanbench::dataset::source::pull;
+use spanbench::hub::{Progress as _, Snapshot};
 use spanbench::models::locate;
 
 use super::progress::Bars;
@@ -9,9 +12,10 @@ use super::terminal;
 /// What to fetch.
 #[derive(Debug, Args)]
 pub struct PullArguments {
-    /// A card's name or owner/name[@revision] on the Hugging Face Hub
-    #[arg(value_name = "M")]
-    model: String,
+    /// A model: a card's name or owner/name[@revision]; or a data set: dataset:D, where D is a
+    /// card's name or owner/name[@revision][:config][:split]
+    #[arg(value_name = "M|dataset:D")]
+    what: String,
     /// Ask no hub; say whether the cache has it, whole
     #[arg(long)]
     offline: bool,
@@ -20,15 +24,36 @@ pub struct PullArguments {
 /// Fetches and verifies the files and prints where they are.
 pub fn execute(arguments: &PullArguments) -> anyhow::Result<()> {
     let bars = Bars::new();
-    let Some(reference) = locate::repository(&arguments.model)? else {
-        terminal::note(&format!("{}: bundled, nothing to fetch", arguments.model));
+    let snapshot = match arguments.what.strip_prefix("dataset:") {
+        Some(dataset) => dataset_files(dataset, arguments.offline, &bars)?,
+        None => match locate::repository(&arguments.what)? {
+            Some(reference) => Some(locate::pull(&reference, arguments.offline, &bars)?),
+            None => None,
+        },
+    };
+    let Some(snapshot) = snapshot else {
+        terminal::note(&format!("{}: bundled, nothing to fetch", arguments.what));
         return Ok(());
     };
-    let snapshot = locate::pull(&reference, arguments.offline, &bars)?;
-    let mut lines = vec![format!("{} at {}\n", reference.id(), snapshot.commit)];
+    let mut lines = vec![format!("{} at {}\n", snapshot.repo.id(), snapshot.commit)];
     lines.extend(snapshot.files.iter().map(|file| {
         let path = file.path.display();
         format!("{}  {}  {path}\n", file.sha256, file.bytes)
     }));
     terminal::print(&lines.concat())
+}
+
+/// Nothing where the data set is part of the program.
+fn dataset_files(name: &str, offline: bool, bars: &Bars) -> anyhow::Result<Option<Snapshot>> {
+    let DatasetSource::Hub(source) = DatasetSource::parse_remote(name)? else {
+        return Ok(None);
+    };
+    let (snapshot, choice) = pull(&source, offline, bars)?;
+    if source.config.is_none() || source.split.is_none() {
+        bars.note(&format!(
+            "{name}: split {} of configuration {}",
+            choice.split, choice.config
+        ));
+    }
+    Ok(Some(snapshot))
 }

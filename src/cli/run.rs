@@ -8,6 +8,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use spanbench::bundled;
 use spanbench::cell::{self, CellSettings, CellSpec, WindowOrder};
+use spanbench::dataset::QuestionSelection;
 use spanbench::device::DeviceChoice;
 use spanbench::models::Precision;
 use spanbench::ops::FormChoice;
@@ -17,6 +18,7 @@ use spanbench::score::ProtocolChoice;
 use spanbench::windows::WindowSettings;
 
 use super::progress::Bars;
+use super::questions::{QuestionArguments, positive};
 use super::terminal;
 
 /// What to run, and how.
@@ -25,7 +27,7 @@ pub struct RunArguments {
     /// A card's name, a directory in Hub layout, or owner/name[@revision]; may be repeated
     #[arg(long = "model", value_name = "M", default_value = bundled::MODEL)]
     models: Vec<String>,
-    /// A bundled data set's name or a file in SQuAD format; may be repeated
+    /// A card's name, a file (SQuAD or MRQA format, parquet), or hf:owner/name[:config][:split]; may be repeated
     #[arg(long = "dataset", value_name = "D", default_value = bundled::DATASET)]
     datasets: Vec<String>,
     /// Where to compute: auto (the best there is), cpu, cuda[:N] or metal
@@ -55,9 +57,8 @@ pub struct RunArguments {
     /// How answers are scored: auto, squad-v1 or squad-v2
     #[arg(long, value_name = "P", default_value = "auto")]
     protocol: ProtocolChoice,
-    /// Ask the first N questions only
-    #[arg(long, value_name = "N", value_parser = positive)]
-    limit: Option<usize>,
+    #[command(flatten)]
+    questions: QuestionArguments,
     /// Threads that compute [default: every processor this process may use]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
@@ -67,9 +68,6 @@ pub struct RunArguments {
     /// The order in which windows are computed; it changes no answer
     #[arg(long, default_value = "as-given", value_parser = PossibleValuesParser::new(["as-given", "by-length", "shuffled"]))]
     window_order: String,
-    /// Seed of a shuffled window order
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
     /// Which form of the operations computes: auto, or portable (plain candle, the reference)
     #[arg(long, value_name = "FORM", default_value = "auto")]
     ops: FormChoice,
@@ -84,15 +82,6 @@ pub struct RunArguments {
     json: bool,
 }
 
-/// A number of at least one.
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(fault) => Err(format!("{fault}")),
-    }
-}
-
 /// A number of threads that a machine may have.
 fn threads(text: &str) -> Result<usize, String> {
     match positive(text)? {
@@ -103,7 +92,7 @@ fn threads(text: &str) -> Result<usize, String> {
 
 /// Runs every cell, writes its folder, and prints the table.
 pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
-    let cells = cells(arguments);
+    let cells = cells(arguments, &arguments.questions.selection()?);
     limit_library_threads(cells[0].settings.threads);
     let base = match &arguments.out {
         Some(out) => out.clone(),
@@ -175,7 +164,7 @@ fn print_records(records: &[WireRecord], json: bool) -> anyhow::Result<()> {
 }
 
 /// The matrix of models and data sets.
-fn cells(arguments: &RunArguments) -> Vec<CellSpec> {
+fn cells(arguments: &RunArguments, questions: &QuestionSelection) -> Vec<CellSpec> {
     let settings = settings(arguments);
     let mut cells: Vec<CellSpec> = Vec::new();
     for model in &arguments.models {
@@ -191,6 +180,7 @@ fn cells(arguments: &RunArguments) -> Vec<CellSpec> {
                 name,
                 model: model.clone(),
                 dataset: dataset.clone(),
+                questions: questions.clone(),
                 settings,
             });
         }
@@ -207,7 +197,6 @@ fn settings(arguments: &RunArguments) -> CellSettings {
         n_best: arguments.n_best,
         max_answer_len: arguments.max_answer_len,
         protocol: arguments.protocol,
-        limit: arguments.limit,
         threads: arguments.threads.unwrap_or_else(default_threads),
         batch_tokens: arguments.batch_tokens,
         order: match arguments.window_order.as_str() {
@@ -215,7 +204,7 @@ fn settings(arguments: &RunArguments) -> CellSettings {
             "shuffled" => WindowOrder::Shuffled,
             _ => WindowOrder::AsGiven,
         },
-        seed: arguments.seed,
+        seed: arguments.questions.seed,
         device: arguments.device,
         precision: arguments.dtype,
         ops: arguments.ops,

@@ -7,14 +7,18 @@ use spanbench::dataset::Dataset;
 use spanbench::record::wire::WireAccuracy;
 use spanbench::score::{self, NoAnswerProbabilities, Predictions, ProtocolChoice};
 
+use super::progress::Bars;
+use super::questions::QuestionArguments;
 use super::terminal;
 
 /// What to score, and how.
 #[derive(Debug, Args)]
 pub struct ScoreArguments {
-    /// A bundled data set's name or a file in SQuAD format
+    /// A card's name, a file (SQuAD or MRQA format, parquet), or hf:owner/name[:config][:split]
     #[arg(long, value_name = "D")]
     dataset: String,
+    #[command(flatten)]
+    questions: QuestionArguments,
     /// Predictions as {id: text}
     #[arg(long, value_name = "P.json")]
     predictions: PathBuf,
@@ -30,11 +34,17 @@ pub struct ScoreArguments {
     /// Print the accuracy object as JSON
     #[arg(long)]
     json: bool,
+    /// Ask no hub; use what is in the cache
+    #[arg(long)]
+    offline: bool,
 }
 
 /// Scores the file and prints what the official script prints.
 pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
-    let dataset = Dataset::open(&arguments.dataset)?;
+    let bars = Bars::new();
+    let selection = arguments.questions.selection()?;
+    let mut dataset = Dataset::open(&arguments.dataset, arguments.offline, &bars)?;
+    dataset.select(&selection)?;
     let predictions = Predictions::read(&arguments.predictions)?;
     let probabilities = arguments.na_prob.as_deref();
     let probabilities = probabilities.map(NoAnswerProbabilities::read).transpose()?;

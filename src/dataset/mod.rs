@@ -1,91 +1,95 @@
 //! Questions, the passages they are asked of, and their gold answers.
+//!
+//! The way of a data set, one stage a source file:
+//!
+//! ```text
+//! name ─► source (bundled, card, file or hub) ─► content (gzip, format)
+//!     ─► squad | lines | parquet ─► builder (checks) ─► Dataset ─► selection
+//! ```
 
+mod builder;
+pub mod card;
 pub mod characters;
-pub mod squad;
+mod content;
+mod error;
+pub mod hub;
+mod lines;
+mod parquet;
+mod rows;
+pub mod selection;
+pub mod source;
+mod squad;
 
 use std::fmt;
-use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
 
-use crate::bundled;
-use crate::hash::hex;
+pub use error::DatasetError;
+pub use selection::QuestionSelection;
+pub use source::DatasetSource;
 
-/// What can be wrong with a data set.
-#[derive(Debug, thiserror::Error)]
-pub enum DatasetError {
-    /// The file could not be read.
-    #[error("{path}: the data set cannot be read; check the path and its permissions")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
+/// Where a question stands in its file, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In a SQuAD document.
+    Document {
+        /// Index into `data`.
+        article: usize,
+        /// Index into the article's `paragraphs`.
+        paragraph: usize,
+        /// Index into the paragraph's `qas`.
+        question: usize,
     },
-    /// The name is no bundled data set, and no file has it.
-    #[error(
-        "data set \"{name}\": no such file, and no bundled data set of that name ({bundled}); data sets from the hub (hf:…) are not supported yet"
-    )]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// The bundled names.
-        bundled: &'static str,
+    /// In a file of JSON lines.
+    Line {
+        /// The line, from 1.
+        line: usize,
+        /// Index into the line's `qas`, where it holds several questions.
+        question: Option<usize>,
     },
-    /// The file is not text.
-    #[error("{path}: byte {byte}: not UTF-8; a data set is a JSON file in UTF-8")]
-    NotUtf8 {
-        /// The file.
-        path: String,
-        /// Offset of the first bad byte.
-        byte: usize,
-    },
-    /// The file is not JSON, or JSON of another shape.
-    #[error("{path}: at {place}: not a SQuAD-format data set")]
-    Malformed {
-        /// The file.
-        path: String,
-        /// JSON path of the fault, or "the top level".
-        place: String,
-        /// What the parser said, with line and column.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The file is well-formed and its content cannot be used.
-    #[error("{path}: at {place}: {fault}")]
-    Unusable {
-        /// The file.
-        path: String,
-        /// JSON path of the fault.
-        place: String,
-        /// What is wrong and what to do about it.
-        fault: String,
+    /// In a table.
+    Row {
+        /// The row, from 1.
+        row: usize,
     },
 }
 
-/// Where a question stands in its file, for messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Place {
-    /// Index into `data`.
-    pub article: usize,
-    /// Index into the article's `paragraphs`.
-    pub paragraph: usize,
-    /// Index into the paragraph's `qas`.
-    pub question: usize,
+impl Place {
+    /// A field of the question, for messages.
+    pub(crate) fn field(self, name: &str) -> String {
+        match self {
+            Self::Document { .. }
+            | Self::Line {
+                question: Some(_), ..
+            } => format!("{self}.{name}"),
+            Self::Line { question: None, .. } => format!("{self}, {name}"),
+            Self::Row { .. } => format!("{self}, column {name}"),
+        }
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            article,
-            paragraph,
-            question,
-        } = self;
-        write!(
-            formatter,
-            "data[{article}].paragraphs[{paragraph}].qas[{question}]"
-        )
+        match self {
+            Self::Document {
+                article,
+                paragraph,
+                question,
+            } => write!(
+                formatter,
+                "data[{article}].paragraphs[{paragraph}].qas[{question}]"
+            ),
+            Self::Line {
+                line,
+                question: Some(question),
+            } => write!(formatter, "line {line}, qas[{question}]"),
+            Self::Line {
+                line,
+                question: None,
+            } => write!(formatter, "line {line}"),
+            Self::Row { row } => write!(formatter, "row {row}"),
+        }
     }
 }
 
@@ -96,6 +100,15 @@ pub struct GoldAnswer {
     pub text: String,
     /// Offset of its first character in the passage, in Unicode code points.
     pub start: Option<usize>,
+}
+
+/// A text that questions are asked of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// The text.
+    pub text: String,
+    /// Index of its article in [`Dataset::articles`].
+    pub article: usize,
 }
 
 /// One question.
@@ -109,86 +122,54 @@ pub struct Question {
     pub passage: usize,
     /// Gold answers; none where the passage does not hold the answer.
     pub answers: Vec<GoldAnswer>,
+    /// Its language, where the file gives one question by question.
+    pub language: Option<String>,
     /// Gold answers whose text is not at their offset (scored by their text all the same).
     pub misplaced_answers: usize,
     /// Where it stands in its file.
     pub place: Place,
 }
 
+/// A file that a data set was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetFile {
+    /// Its name, within its repository for files of the hub.
+    pub name: String,
+    /// Its size as stored.
+    pub bytes: u64,
+    /// SHA-256 of its bytes as stored, in hexadecimal.
+    pub sha256: String,
+}
+
 /// A data set in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Dataset {
-    /// Name for tables and records: the file's stem, or a bundled name.
+    /// Name for tables and records: the file's stem, a card's or a repository's name.
     pub id: String,
-    /// The file it was read from, for messages.
+    /// The file or repository it was read from, for messages.
     pub origin: String,
-    /// SHA-256 of the file's bytes, in hexadecimal.
+    /// Of one file its SHA-256; of several the SHA-256 of their hexadecimal SHA-256s, a line each.
     pub sha256: String,
+    /// The files it was read from.
+    pub files: Vec<DatasetFile>,
+    /// The commit, for data sets of the hub.
+    pub revision: Option<String>,
+    /// ISO code of its language, where its card or name tells.
+    pub language: Option<String>,
+    /// The protocol that its card or name asks for.
+    pub protocol: Option<String>,
+    /// Titles of the articles; empty where the file gives none.
+    pub articles: Vec<String>,
     /// The texts asked about.
-    pub passages: Vec<String>,
+    pub passages: Vec<Passage>,
     /// The questions, in the file's order.
     pub questions: Vec<Question>,
     /// Whether some question of the file has no answer in its passage; that a
-    /// limit keeps none of them does not make it another kind of data set.
+    /// selection keeps none of them does not make it another kind of data set.
     pub has_unanswerable: bool,
 }
 
 impl Dataset {
-    /// Finds a data set by its bundled name or its file.
-    ///
-    /// # Errors
-    ///
-    /// See [`DatasetError`].
-    pub fn open(name: &str) -> Result<Self, DatasetError> {
-        if name == bundled::DATASET {
-            return Self::from_bytes(name, bundled::DATASET_PATH, bundled::DATASET_JSON);
-        }
-        let path = Path::new(name);
-        if path.exists() {
-            return Self::read(path);
-        }
-        Err(DatasetError::Unknown {
-            name: name.to_owned(),
-            bundled: bundled::DATASET,
-        })
-    }
-
-    /// Reads a data set in SQuAD format from `path`.
-    ///
-    /// # Errors
-    ///
-    /// See [`DatasetError`]; each names the file and the place.
-    pub fn read(path: &Path) -> Result<Self, DatasetError> {
-        let origin = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|source| DatasetError::Unreadable {
-            path: origin.clone(),
-            source,
-        })?;
-        let stem = path.file_stem().unwrap_or(path.as_os_str());
-        Self::from_bytes(&stem.to_string_lossy(), &origin, &bytes)
-    }
-
-    /// Reads a data set in SQuAD format from memory; `origin` names it in messages.
-    ///
-    /// # Errors
-    ///
-    /// See [`DatasetError`].
-    pub fn from_bytes(id: &str, origin: &str, bytes: &[u8]) -> Result<Self, DatasetError> {
-        let text = std::str::from_utf8(bytes).map_err(|fault| DatasetError::NotUtf8 {
-            path: origin.to_owned(),
-            byte: fault.valid_up_to(),
-        })?;
-        let mut dataset = squad::parse(origin, text.trim_start_matches('\u{feff}'))?;
-        id.clone_into(&mut dataset.id);
-        dataset.sha256 = hex(&Sha256::digest(bytes));
-        Ok(dataset)
-    }
-
-    /// Keeps the first `count` questions.
-    pub fn truncate(&mut self, count: usize) {
-        self.questions.truncate(count);
-    }
-
     /// Gold answers whose text is not at their offset.
     pub fn misplaced_answers(&self) -> usize {
         self.questions.iter().map(|q| q.misplaced_answers).sum()
@@ -207,6 +188,41 @@ impl Dataset {
 
     /// The passage that `question` asks about.
     pub fn passage(&self, question: &Question) -> &str {
-        &self.passages[question.passage]
+        &self.passages[question.passage].text
+    }
+
+    /// Questions that have no answer in their passage.
+    pub fn unanswerable(&self) -> usize {
+        let questions = self.questions.iter();
+        questions.filter(|q| q.answers.is_empty()).count()
+    }
+}
+
+/// A question's id: text, or a whole number as some data sets have it.
+struct WireId(String);
+
+impl<'de> Deserialize<'de> for WireId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IdVisitor;
+        impl Visitor<'_> for IdVisitor {
+            type Value = WireId;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an id: text or a whole number")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<WireId, E> {
+                Ok(WireId(text.to_owned()))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<WireId, E> {
+                Ok(WireId(number.to_string()))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<WireId, E> {
+                Ok(WireId(number.to_string()))
+            }
+        }
+        deserializer.deserialize_any(IdVisitor)
     }
 }

@@ -1,13 +1,10 @@
-//! The SQuAD v1.1 and v2.0 file format.
-
-use std::collections::HashMap;
+//! The SQuAD v1.1 and v2.0 file format: one JSON document.
 
 use serde::Deserialize;
 
-use super::characters::CharacterIndex;
-use super::{Dataset, DatasetError, GoldAnswer, Place, Question};
+use super::builder::{Builder, RawQuestion};
+use super::{DatasetError, Place, WireId};
 use crate::json::{self, Object};
-use crate::python;
 
 #[derive(Deserialize)]
 struct WireDataset {
@@ -16,6 +13,7 @@ struct WireDataset {
 
 #[derive(Deserialize)]
 struct WireArticle {
+    title: Option<String>,
     paragraphs: Vec<Object<WireParagraph>>,
 }
 
@@ -27,7 +25,7 @@ struct WireParagraph {
 
 #[derive(Deserialize)]
 struct WireQuestion {
-    id: String,
+    id: WireId,
     question: String,
     answers: Vec<Object<WireAnswer>>,
 }
@@ -38,128 +36,57 @@ struct WireAnswer {
     answer_start: Option<i64>,
 }
 
-/// Parses and checks a SQuAD file; `origin` names it in messages.
+/// Adds a SQuAD document to `builder`.
 ///
 /// # Errors
 ///
 /// See [`DatasetError`]; each names the file and the place.
-pub fn parse(origin: &str, text: &str) -> Result<Dataset, DatasetError> {
+pub(super) fn parse(builder: &mut Builder, text: &str) -> Result<(), DatasetError> {
     let wire: WireDataset =
         json::read(text.as_bytes()).map_err(|fault| DatasetError::Malformed {
-            path: origin.to_owned(),
+            path: builder.path().to_owned(),
             place: fault.place,
+            format: "SQuAD",
             source: fault.source,
         })?;
-    let mut builder = Builder {
-        dataset: Dataset {
-            origin: origin.to_owned(),
-            ..Dataset::default()
-        },
-        seen: HashMap::new(),
-    };
     for (article, Object(wire)) in wire.data.into_iter().enumerate() {
+        let number = builder.add_article(wire.title);
         for (paragraph, Object(wire)) in wire.paragraphs.into_iter().enumerate() {
-            let place = Place {
-                article,
-                paragraph,
-                question: 0,
-            };
-            builder.add_paragraph(place, wire)?;
-        }
-    }
-    if builder.dataset.questions.is_empty() {
-        let fault = "the data set holds no question";
-        return Err(builder.unusable("data".to_owned(), fault.to_owned()));
-    }
-    Ok(builder.dataset)
-}
-
-struct Builder {
-    dataset: Dataset,
-    seen: HashMap<String, Place>,
-}
-
-impl Builder {
-    fn add_paragraph(&mut self, place: Place, wire: WireParagraph) -> Result<(), DatasetError> {
-        if wire.context.chars().all(python::is_space) {
-            let at = format!(
-                "data[{}].paragraphs[{}].context",
-                place.article, place.paragraph
-            );
-            let fault = "the passage is empty; remove it or give it its text";
-            return Err(self.unusable(at, fault.to_owned()));
-        }
-        let passage = self.dataset.passages.len();
-        let characters = CharacterIndex::new(&wire.context);
-        for (question, Object(wire_question)) in wire.qas.into_iter().enumerate() {
-            let place = Place { question, ..place };
-            self.add_question(place, passage, &characters, wire_question)?;
-        }
-        self.dataset.passages.push(wire.context);
-        Ok(())
-    }
-
-    fn add_question(
-        &mut self,
-        place: Place,
-        passage: usize,
-        characters: &CharacterIndex<'_>,
-        wire: WireQuestion,
-    ) -> Result<(), DatasetError> {
-        if wire.question.chars().all(python::is_space) {
-            let fault = format!(
-                "the question \"{}\" is empty; remove it or give it its text",
-                wire.id
-            );
-            return Err(self.unusable(format!("{place}.question"), fault));
-        }
-        if let Some(first) = self.seen.insert(wire.id.clone(), place) {
-            let fault = format!(
-                "the question id \"{}\" is already used at {first}; ids must be unique",
-                wire.id
-            );
-            return Err(self.unusable(format!("{place}.id"), fault));
-        }
-        let mut misplaced_answers = 0;
-        let mut answers = Vec::with_capacity(wire.answers.len());
-        for Object(answer) in wire.answers {
-            let start = answer.answer_start.and_then(|s| usize::try_from(s).ok());
-            // A file without offsets can be scored, so only a wrong one is worth a word.
-            if answer.answer_start.is_some()
-                && !start.is_some_and(|start| characters.has_at(start, &answer.text))
-            {
-                misplaced_answers += 1;
+            let at = || format!("data[{article}].paragraphs[{paragraph}].context");
+            let passage = builder.add_passage(number, wire.context, at)?;
+            for (question, Object(wire)) in wire.qas.into_iter().enumerate() {
+                let place = Place::Document {
+                    article,
+                    paragraph,
+                    question,
+                };
+                let answers = wire.answers.into_iter();
+                let raw = RawQuestion {
+                    id: wire.id.0,
+                    text: wire.question,
+                    answers: answers
+                        .map(|Object(answer)| (answer.text, answer.answer_start))
+                        .collect(),
+                    language: None,
+                };
+                builder.add_question(place, passage, raw)?;
             }
-            answers.push(GoldAnswer {
-                text: answer.text,
-                start,
-            });
-        }
-        self.dataset.has_unanswerable |= answers.is_empty();
-        self.dataset.questions.push(Question {
-            id: wire.id,
-            text: wire.question,
-            passage,
-            answers,
-            misplaced_answers,
-            place,
-        });
-        Ok(())
-    }
-
-    fn unusable(&self, place: String, fault: String) -> DatasetError {
-        DatasetError::Unusable {
-            path: self.dataset.origin.clone(),
-            place,
-            fault,
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Dataset;
     use super::*;
     use serde_json::Value;
+
+    fn parse(path: &str, text: &str) -> Result<Dataset, DatasetError> {
+        let mut builder = Builder::new(path);
+        super::parse(&mut builder, text)?;
+        builder.finish("data")
+    }
 
     fn one_question(context: &str, id: &str, question: &str, answers: &str) -> String {
         let [context, id, question] = [context, id, question].map(Value::from);

@@ -68,10 +68,10 @@ pub struct WireModel {
     pub files: Vec<WireFile>,
 }
 
-/// A file of a record's model.
+/// A file of a record's model or data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WireFile {
-    /// Name within the model.
+    /// Name within the model or repository; of a local data set its id.
     pub name: String,
     /// Size.
     pub bytes: u64,
@@ -82,11 +82,20 @@ pub struct WireFile {
 /// The data set of a record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WireDataset {
-    /// The file's stem, or the bundled name.
+    /// The card's or repository's name, or the file's stem.
     pub id: String,
-    /// SHA-256 of the file in hexadecimal.
+    /// The commit, for data sets of the hub.
+    #[serde(default)]
+    pub revision: Option<String>,
+    /// ISO code, where the card or name tells.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// Of one file its SHA-256; of several that of their hexadecimal SHA-256s, a line each.
     pub sha256: String,
-    /// Questions asked (after `--limit`).
+    /// The files read.
+    #[serde(default)]
+    pub files: Vec<WireFile>,
+    /// Questions asked (after `--ids`, `--sample` and `--limit`).
     pub questions: usize,
     /// Questions without an answer among them.
     pub unanswerable: usize,
@@ -119,6 +128,12 @@ pub struct WireProtocol {
     pub max_answer_len: usize,
     /// Above which null odds mean "no answer"; absent where none is allowed.
     pub null_threshold: Option<f32>,
+    /// SHA-256 of the file of `--ids`.
+    #[serde(default)]
+    pub ids_sha256: Option<String>,
+    /// `--sample`.
+    #[serde(default)]
+    pub sample: Option<usize>,
     /// `--limit`.
     pub limit: Option<usize>,
     /// Threads that compute.
@@ -127,7 +142,7 @@ pub struct WireProtocol {
     pub batch_tokens: usize,
     /// The order in which windows are computed.
     pub window_order: String,
-    /// Seed of what is random: a shuffled window order.
+    /// Seed of what is random: a sample of questions, a shuffled window order.
     pub seed: u64,
 }
 

@@ -1,0 +1,287 @@
+//! What `--dataset D` means, and its files: bundled, a card, a file, or a repository on the hub.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::builder::Builder;
+use super::card::{self, WireDatasetSource, card};
+use super::hub::{Choice, HubDataset};
+use super::{Dataset, DatasetError, DatasetFile, content};
+use crate::bundled;
+use crate::hash::hex;
+use crate::hub::{Hub, HubConfig, Progress, Snapshot};
+
+/// The beginning of names of data sets on the hub.
+const HUB_PREFIX: &str = "hf:";
+
+/// Where a data set is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatasetSource {
+    /// In the program itself.
+    Bundled,
+    /// In a file.
+    File(PathBuf),
+    /// On the hub.
+    Hub(HubDataset),
+}
+
+impl DatasetSource {
+    /// Reads a data set's name: a card's, `hf:…`, or a file's.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the name means nothing.
+    pub fn parse(name: &str) -> Result<Self, DatasetError> {
+        if let Some(card) = card(name) {
+            return Self::of_card(name, card.source);
+        }
+        if let Some(rest) = name.strip_prefix(HUB_PREFIX) {
+            return HubDataset::parse(name, rest).map(Self::Hub);
+        }
+        let path = Path::new(name);
+        if path.exists() {
+            return Ok(Self::File(path.to_owned()));
+        }
+        Err(DatasetError::Unknown {
+            name: name.to_owned(),
+            cards: card::names().count(),
+        })
+    }
+
+    /// Reads the name of a data set to be fetched: a card's, or `[hf:]owner/name[:config][:split]`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the name is not of that form.
+    pub fn parse_remote(name: &str) -> Result<Self, DatasetError> {
+        match card(name) {
+            Some(card) => Self::of_card(name, card.source),
+            None => {
+                let rest = name.strip_prefix(HUB_PREFIX).unwrap_or(name);
+                HubDataset::parse(name, rest).map(Self::Hub)
+            }
+        }
+    }
+
+    fn of_card(name: &str, source: WireDatasetSource) -> Result<Self, DatasetError> {
+        let WireDatasetSource::Repository {
+            repository,
+            revision,
+            config,
+            split,
+            files,
+        } = source
+        else {
+            return Ok(Self::Bundled);
+        };
+        let found = HubDataset::parse(name, &format!("{repository}@{revision}"))?;
+        Ok(Self::Hub(HubDataset {
+            config,
+            split: Some(split),
+            files,
+            ..found
+        }))
+    }
+}
+
+/// Fetches the files of a data set, unless they are here already, and says which they are.
+///
+/// # Errors
+///
+/// Fails where the repository holds no such configuration or split, or is not to be had.
+pub fn pull(
+    dataset: &HubDataset,
+    offline: bool,
+    progress: &dyn Progress,
+) -> Result<(Snapshot, Choice), DatasetError> {
+    let hub = Hub::new(HubConfig::from_env(offline)?)?;
+    let select = |names: &[String]| dataset.choose(names).map(|choice| choice.files);
+    let snapshot = hub.snapshot(&dataset.repository, &select, progress)?;
+    let names: Vec<String> = snapshot.files.iter().map(|f| f.name.clone()).collect();
+    let choice = dataset
+        .choose(&names)
+        .expect("OK because these files were chosen by the same rule");
+    Ok((snapshot, choice))
+}
+
+impl Dataset {
+    /// Finds a data set by its name, fetching it where it is on the hub and not yet here.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatasetError`].
+    pub fn open(name: &str, offline: bool, progress: &dyn Progress) -> Result<Self, DatasetError> {
+        let mut dataset = match DatasetSource::parse(name)? {
+            DatasetSource::Bundled => Self::bundled(),
+            DatasetSource::File(path) => Self::read(&path)?,
+            DatasetSource::Hub(source) => Self::from_hub(&source, offline, progress)?,
+        };
+        if let Some(card) = card(name) {
+            name.clone_into(&mut dataset.id);
+            dataset.language = Some(card.language);
+            dataset.protocol = Some(card.protocol);
+        }
+        Ok(dataset)
+    }
+
+    /// The data set that is part of the program.
+    pub fn bundled() -> Self {
+        let bytes = bundled::DATASET_JSON;
+        Self::from_bytes(bundled::DATASET, bundled::DATASET_PATH, bytes.to_vec())
+            .expect("OK because a test reads the bundled data set")
+    }
+
+    /// Reads a data set from a file of any format.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatasetError`]; each names the file and the place.
+    pub fn read(path: &Path) -> Result<Self, DatasetError> {
+        let origin = path.display().to_string();
+        let bytes = read_bytes(path)?;
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let mut dataset = Self::from_bytes(&stem(&name.to_string_lossy()), &origin, bytes)?;
+        (dataset.language, dataset.protocol) = told_by_name(&dataset.id);
+        Ok(dataset)
+    }
+
+    /// Reads a data set of any format from memory; `origin` names it in messages.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatasetError`].
+    pub fn from_bytes(id: &str, origin: &str, bytes: Vec<u8>) -> Result<Self, DatasetError> {
+        let mut builder = Builder::new(origin);
+        let file = DatasetFile::of(id, &bytes);
+        content::parse(&mut builder, bytes)?;
+        let mut dataset = builder.finish("the data")?;
+        id.clone_into(&mut dataset.id);
+        dataset.sha256.clone_from(&file.sha256);
+        dataset.files = vec![file];
+        Ok(dataset)
+    }
+
+    fn from_hub(
+        source: &HubDataset,
+        offline: bool,
+        progress: &dyn Progress,
+    ) -> Result<Self, DatasetError> {
+        let (snapshot, choice) = pull(source, offline, progress)?;
+        let repository = source.repository.id();
+        let origin = format!("hf:{repository}:{}:{}", choice.config, choice.split);
+        let mut builder = Builder::new(&origin);
+        let mut files = Vec::with_capacity(snapshot.files.len());
+        for file in &snapshot.files {
+            builder.continue_with(&format!("{origin} ({})", file.name));
+            let bytes = read_bytes(&file.path)?;
+            files.push(DatasetFile::of(&file.name, &bytes));
+            content::parse(&mut builder, bytes)?;
+        }
+        let mut dataset = builder.finish("the data")?;
+        dataset.id = format!("{repository}:{}:{}", choice.config, choice.split);
+        dataset.sha256 = of_several(&files);
+        dataset.files = files;
+        dataset.revision = Some(snapshot.commit);
+        (dataset.language, dataset.protocol) = told_by_name(&choice.config);
+        if source.config.is_none() || source.split.is_none() {
+            progress.note(&format!(
+                "hf:{repository}: split {} of configuration {}",
+                choice.split, choice.config
+            ));
+        }
+        Ok(dataset)
+    }
+}
+
+impl DatasetFile {
+    fn of(name: &str, bytes: &[u8]) -> Self {
+        Self {
+            name: name.to_owned(),
+            bytes: bytes.len() as u64,
+            sha256: hex(&Sha256::digest(bytes)),
+        }
+    }
+}
+
+/// One hash for all files: that of the only one, or that of the list of hashes.
+fn of_several(files: &[DatasetFile]) -> String {
+    if let [file] = files {
+        return file.sha256.clone();
+    }
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(format!("{}\n", file.sha256));
+    }
+    hex(&hash.finalize())
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, DatasetError> {
+    std::fs::read(path).map_err(|source| DatasetError::Unreadable {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// A file's name without its endings.
+fn stem(name: &str) -> String {
+    let endings = [".gz", ".json", ".jsonl", ".parquet"];
+    let stem = endings.iter().fold(name, |name, ending| {
+        name.strip_suffix(ending).unwrap_or(name)
+    });
+    if stem.is_empty() { name } else { stem }.to_owned()
+}
+
+/// Language and protocol that the names of XQuAD's and MLQA's files and configurations tell:
+/// `xquad.de`, `mlqa.de.en` (passages before questions), `test-context-de-question-en`.
+fn told_by_name(name: &str) -> (Option<String>, Option<String>) {
+    let is_code = |code: &str| code.len() == 2 && code.bytes().all(|b| b.is_ascii_lowercase());
+    if let Some(code) = name.strip_prefix("xquad.").filter(|code| is_code(code)) {
+        return (Some(code.to_owned()), None);
+    }
+    let pair = name
+        .strip_prefix("mlqa.")
+        .and_then(|rest| rest.split_once('.'));
+    let pair = pair.or_else(|| {
+        let (_, rest) = name.split_once("-context-")?;
+        rest.split_once("-question-")
+    });
+    match pair {
+        Some((passages, questions)) if is_code(passages) && is_code(questions) => {
+            (Some(passages.to_owned()), Some(format!("mlqa:{passages}")))
+        }
+        _ => (None, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_language_and_protocol() {
+        let told = |name| {
+            let (language, protocol) = told_by_name(name);
+            (language.unwrap_or_default(), protocol.unwrap_or_default())
+        };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(told("xquad.de"), pair("de", ""));
+        assert_eq!(told("mlqa.de.en"), pair("de", "mlqa:de"));
+        assert_eq!(told("test-context-hi-question-zh"), pair("hi", "mlqa:hi"));
+        for name in [
+            "dev-v1.1",
+            "mlqa-translate-test.de",
+            "xquad.json",
+            "mlqa.de",
+        ] {
+            assert_eq!(told(name), pair("", ""));
+        }
+    }
+
+    #[test]
+    fn stems_have_no_ending() {
+        assert_eq!(stem("NewsQA.jsonl.gz"), "NewsQA");
+        assert_eq!(stem("xquad.en.json"), "xquad.en");
+        assert_eq!(stem(".json"), ".json");
+    }
+}
