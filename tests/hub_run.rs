@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use hub_house::{COMMIT, House, ID, SECRET};
-use hub_server::Reply;
+use hub_server::{Reply, git_sha1};
 use serde_json::Value;
 
 const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
@@ -191,4 +191,114 @@ fn weights_in_parts_and_a_vocabulary_are_fetched() {
     ];
     assert_eq!(names, expected);
     assert!(!house.cached().iter().any(|path| path.contains("README")));
+}
+
+/// Publishes data-set files under the addresses that data sets have.
+fn publish_dataset(house: &House, files: &[(&str, Vec<u8>)]) {
+    let names = files
+        .iter()
+        .map(|(name, _)| serde_json::json!({ "rfilename": name }));
+    let listing = serde_json::json!({ "sha": COMMIT, "siblings": names.collect::<Vec<_>>() });
+    let address = format!("/api/datasets/{ID}/revision/main");
+    let listing = Reply::good(listing.to_string().as_bytes());
+    house.server.on("GET", &address, vec![listing]);
+    for (name, content) in files {
+        let address = format!("/datasets/{ID}/resolve/{COMMIT}/{name}");
+        let etag = format!("\"{}\"", git_sha1(content));
+        let head = Reply::good(content)
+            .header("X-Repo-Commit", COMMIT)
+            .header("ETag", &etag);
+        house.server.on("HEAD", &address, vec![head]);
+        house.server.on("GET", &address, vec![Reply::good(content)]);
+    }
+}
+
+#[test]
+fn a_data_set_is_fetched_pinned_run_and_scored_offline() {
+    let house = House::new();
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/datasets");
+    let table = |name: &str| std::fs::read(goldens.join(name)).unwrap();
+    publish_dataset(
+        &house,
+        &[
+            ("README.md", b"not needed".to_vec()),
+            (
+                "plain_text/train-00000-of-00001.parquet",
+                table("bad_type.parquet"),
+            ),
+            (
+                "plain_text/validation-00000-of-00001.parquet",
+                table("snappy.parquet"),
+            ),
+        ],
+    );
+    let name = format!("hf:{ID}");
+    let run = ["run", "--dataset", &name, "--out", "o", "--json"];
+    let output = spanbench(&house, &run);
+    assert_success(&output);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        errors.contains("split validation of configuration plain_text"),
+        "{errors}"
+    );
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        record["dataset"]["id"],
+        format!("{ID}:plain_text:validation")
+    );
+    assert_eq!(record["dataset"]["revision"], COMMIT);
+    assert_eq!(record["dataset"]["questions"], 4);
+    let file = &record["dataset"]["files"][0];
+    assert_eq!(file["name"], "plain_text/validation-00000-of-00001.parquet");
+    assert_eq!(file["sha256"], record["dataset"]["sha256"]);
+    assert!(
+        !house
+            .cached()
+            .iter()
+            .any(|path| path.contains("train") || path.contains("README"))
+    );
+
+    house.server.forget_requests();
+    let whole = format!("hf:{ID}@{COMMIT}:plain_text:validation");
+    let score = [
+        "score",
+        "--dataset",
+        &whole,
+        "--predictions",
+        "o/predictions.json",
+        "--json",
+    ];
+    let output = spanbench(&house, &[&score[..], &["--offline"]].concat());
+    assert_success(&output);
+    let accuracy: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(accuracy, record["accuracy"]);
+    let output = spanbench(&house, &["pull", &format!("dataset:{ID}"), "--offline"]);
+    assert_success(&output);
+    assert!(String::from_utf8_lossy(&output.stdout).contains(COMMIT));
+    assert!(house.server.requests().is_empty());
+
+    for (name, says) in [
+        (
+            format!("hf:{ID}:other"),
+            "no configuration \"other\"; there is plain_text",
+        ),
+        (
+            format!("hf:{ID}:plain_text:test"),
+            "there is train, validation",
+        ),
+        (
+            format!("hf:{ID}:plain_text:train"),
+            "row 1, column question: expected text",
+        ),
+        (
+            format!("hf:{ID}:a:b:c"),
+            "hf:owner/name[@revision][:config][:split]",
+        ),
+    ] {
+        let output = spanbench(&house, &["run", "--dataset", &name, "--out", "bad"]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains(says), "{errors}");
+        assert!(!house.folder.path().join("bad").exists());
+    }
 }

@@ -20,6 +20,8 @@ pub(super) struct Builder {
     dataset: Dataset,
     /// The file being read, for messages.
     path: String,
+    /// The rows that are read, by their column `subset`; all where there is none.
+    pub(super) subset: Option<String>,
     seen: HashMap<String, Place>,
     /// Passages by title and text, and articles by title, of formats that repeat both.
     passages: HashMap<(Option<String>, String), usize>,
@@ -35,10 +37,16 @@ impl Builder {
                 ..Dataset::default()
             },
             path: path.to_owned(),
+            subset: None,
             seen: HashMap::new(),
             passages: HashMap::new(),
             articles: HashMap::new(),
         }
+    }
+
+    /// Leaves out the rows of other subsets.
+    pub(super) fn of_subset(self, subset: Option<String>) -> Self {
+        Self { subset, ..self }
     }
 
     /// Goes on with another file of the same data set.
@@ -133,10 +141,9 @@ impl Builder {
         let mut answers = Vec::with_capacity(raw.answers.len());
         for (text, given) in raw.answers {
             let start = given.and_then(|start| usize::try_from(start).ok());
+            let start = start.filter(|&start| characters.has_at(start, &text));
             // A file without offsets can be scored, so only a wrong one is worth a word.
-            if given.is_some() && !start.is_some_and(|start| characters.has_at(start, &text)) {
-                misplaced_answers += 1;
-            }
+            misplaced_answers += usize::from(given.is_some() && start.is_none());
             answers.push(GoldAnswer { text, start });
         }
         self.dataset.has_unanswerable |= answers.is_empty();

@@ -36,7 +36,7 @@ pub struct WireDatasetCard {
 
 /// Where a card's files are.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum WireDatasetSource {
     /// In the program itself.
     Bundled {
@@ -53,6 +53,8 @@ pub enum WireDatasetSource {
         config: Option<String>,
         /// The split.
         split: String,
+        /// The rows to be read: those with this value in the column `subset`.
+        subset: Option<String>,
         /// The files in the repository, where their names do not say configuration and split.
         #[serde(default)]
         files: Vec<String>,
@@ -83,4 +85,30 @@ pub fn card(name: &str) -> Option<WireDatasetCard> {
         .iter()
         .find(|(card, _)| *card == name)?;
     Some(toml::from_str(text).expect("OK because a test parses every card of the program"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::dataset::DatasetSource;
+    use crate::score::ProtocolChoice;
+
+    #[test]
+    fn every_card_can_be_read_and_means_a_data_set_of_its_own() {
+        let mut sources = HashSet::new();
+        for name in names() {
+            let card = card(name).expect(name);
+            assert_eq!(card.schema, SCHEMA, "{name}");
+            assert!(card.protocol.parse::<ProtocolChoice>().is_ok(), "{name}");
+            assert!((2..=3).contains(&card.language.len()), "{name}");
+            let is_hub = matches!(card.source, WireDatasetSource::Repository { .. });
+            assert_eq!(is_hub, !card.evidence.is_empty(), "{name}");
+            let source = DatasetSource::parse(name).expect(name);
+            assert_eq!(matches!(source, DatasetSource::Hub(_)), is_hub, "{name}");
+            assert!(sources.insert(format!("{source:?}")), "{name}");
+        }
+        assert!(sources.len() >= 40);
+    }
 }

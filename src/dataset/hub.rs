@@ -29,6 +29,8 @@ pub struct HubDataset {
     pub split: Option<String>,
     /// The files in the repository, where a card names them.
     pub files: Vec<String>,
+    /// The rows that are the data set's, by their column `subset`, where a card names one.
+    pub subset: Option<String>,
 }
 
 impl HubDataset {
@@ -60,6 +62,7 @@ impl HubDataset {
             config: given(config),
             split: given(split),
             files: Vec::new(),
+            subset: None,
         })
     }
 
@@ -180,9 +183,10 @@ fn shards<'a>(names: &'a [String], ending: &str) -> Vec<Shard<'a>> {
     stems
         .filter_map(|(name, stem)| {
             let (folder, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
-            let (folder, split) = if stem.bytes().all(|byte| byte.is_ascii_digit()) {
+            let (parent, last) = folder.rsplit_once('/').unwrap_or(("", folder));
+            let (folder, split) = if is_split(last) {
                 // CONFIG/SPLIT/0000.parquet, as the hub's own conversion lies.
-                folder.rsplit_once('/').unwrap_or(("", folder))
+                (parent, last)
             } else {
                 (folder, split_in(stem)?)
             };
@@ -211,7 +215,11 @@ fn split_in(stem: &str) -> Option<&str> {
         return Some(split);
     }
     let mut words = stem.split(|character: char| !character.is_ascii_alphabetic());
-    words.find(|word| SPLITS.iter().any(|names| names.contains(word)))
+    words.find(|word| is_split(word))
+}
+
+fn is_split(word: &str) -> bool {
+    SPLITS.iter().any(|names| names.contains(&word))
 }
 
 #[cfg(test)]

@@ -98,7 +98,8 @@ impl fmt::Display for Place {
 pub struct GoldAnswer {
     /// The answer as annotated.
     pub text: String,
-    /// Offset of its first character in the passage, in Unicode code points.
+    /// Offset of its first character in the passage, in Unicode code points, where the file
+    /// gives one and the text does stand there.
     pub start: Option<usize>,
 }
 

@@ -15,12 +15,13 @@ use super::{DatasetError, Place};
 use crate::panics;
 
 /// Columns by what they mean, each with the names it goes by, the commonest first.
-const ID: &[&str] = &["id", "qid"];
+const ID: &[&str] = &["id", "qid", "key"];
 const TITLE: &[&str] = &["title"];
 const CONTEXT: &[&str] = &["context"];
 const QUESTION: &[&str] = &["question"];
 const ANSWERS: &[&str] = &["answers"];
 const LANGUAGE: &[&str] = &["language", "lang"];
+const SUBSET: &[&str] = &["subset"];
 
 /// Adds the rows of a parquet file to `builder`.
 ///
@@ -67,9 +68,11 @@ fn read(builder: &mut Builder, bytes: Vec<u8>, number: &mut usize) -> Result<(),
         *number += 1;
         let table_row = table_row.map_err(damaged(*number))?;
         let place = Place::Row { row: *number };
-        let row = row(table_row)
+        let row = row(table_row, builder.subset.as_deref())
             .map_err(|(column, fault)| builder.unusable(place.field(column), fault))?;
-        rows::add(builder, place, row)?;
+        if let Some(row) = row {
+            rows::add(builder, place, row)?;
+        }
     }
     Ok(())
 }
@@ -89,6 +92,7 @@ fn projection(builder: &Builder, schema: &Type) -> Result<Type, DatasetError> {
         (QUESTION, true),
         (ANSWERS, true),
         (LANGUAGE, false),
+        (SUBSET, builder.subset.is_some()),
     ] {
         match find(names) {
             Some(column) => wanted.push(Arc::clone(column)),
@@ -117,7 +121,8 @@ fn projection(builder: &Builder, schema: &Type) -> Result<Type, DatasetError> {
 /// A fault and the column it is in.
 type Fault = (&'static str, String);
 
-fn row(table_row: TableRow) -> Result<Row, Fault> {
+/// A row; nothing where it is of another subset than the one that is read.
+fn row(table_row: TableRow, subset: Option<&str>) -> Result<Option<Row>, Fault> {
     let mut columns = table_row.into_columns();
     let mut take = |names: &[&'static str]| {
         let at = columns
@@ -129,16 +134,19 @@ fn row(table_row: TableRow) -> Result<Row, Fault> {
         None | Some(Field::Null) => Ok(None),
         Some(field) => text(field).map(Some).map_err(|fault| (names[0], fault)),
     };
+    if subset.is_some() && optional(SUBSET)?.as_deref() != subset {
+        return Ok(None);
+    }
     let (title, language) = (optional(TITLE)?, optional(LANGUAGE)?);
     let mut needed = |names: &[&'static str]| take(names).unwrap_or(Field::Null);
-    Ok(Row {
+    Ok(Some(Row {
         id: id(needed(ID)).map_err(|fault| (ID[0], fault))?,
         title: title.filter(|title| !title.is_empty()),
         context: text(needed(CONTEXT)).map_err(|fault| (CONTEXT[0], fault))?,
         question: text(needed(QUESTION)).map_err(|fault| (QUESTION[0], fault))?,
         answers: answers(needed(ANSWERS)).map_err(|fault| (ANSWERS[0], fault))?,
         language,
-    })
+    }))
 }
 
 /// Ids are text, or whole numbers in some data sets.
@@ -247,5 +255,27 @@ fn kind(field: &Field) -> &'static str {
         Field::MapInternal(_) => "a map",
         field if whole_number(field).is_some() => "a whole number",
         _ => "a number or time",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of `tests/goldens/make_datasets.py`.
+    fn ids(subset: Option<&str>) -> Result<Vec<String>, DatasetError> {
+        let bytes = include_bytes!("../../tests/goldens/datasets/subsets.parquet");
+        let mut builder = Builder::new("subsets").of_subset(subset.map(str::to_owned));
+        parse(&mut builder, bytes.to_vec())?;
+        let dataset = builder.finish("the data")?;
+        Ok(dataset.questions.into_iter().map(|q| q.id).collect())
+    }
+
+    #[test]
+    fn rows_of_other_subsets_are_left_out() {
+        assert_eq!(ids(None).unwrap(), ["r1", "r2", "b1", "b2"]);
+        assert_eq!(ids(Some("Bread")).unwrap(), ["b1", "b2"]);
+        let fault = ids(Some("Stars")).unwrap_err().to_string();
+        assert!(fault.contains("no question"), "{fault}");
     }
 }

@@ -70,6 +70,7 @@ impl DatasetSource {
             revision,
             config,
             split,
+            subset,
             files,
         } = source
         else {
@@ -80,6 +81,7 @@ impl DatasetSource {
             config,
             split: Some(split),
             files,
+            subset,
             ..found
         }))
     }
@@ -170,7 +172,7 @@ impl Dataset {
         let (snapshot, choice) = pull(source, offline, progress)?;
         let repository = source.repository.id();
         let origin = format!("hf:{repository}:{}:{}", choice.config, choice.split);
-        let mut builder = Builder::new(&origin);
+        let mut builder = Builder::new(&origin).of_subset(source.subset.clone());
         let mut files = Vec::with_capacity(snapshot.files.len());
         for file in &snapshot.files {
             builder.continue_with(&format!("{origin} ({})", file.name));

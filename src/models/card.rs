@@ -36,7 +36,7 @@ pub struct WireCard {
 
 /// Where a card's files are.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum WireSource {
     /// In the program itself.
     Bundled {
