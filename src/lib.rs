@@ -11,6 +11,7 @@
 //!
 //! Tensors exist only inside [`models`] and [`ops`]; everything else is plain data.
 
+pub mod analysis;
 pub mod batch;
 pub mod bundled;
 pub mod cell;
@@ -24,8 +25,10 @@ pub mod measure;
 pub mod models;
 pub mod ops;
 pub mod python;
+pub mod random;
 pub mod record;
 pub mod render;
 pub mod score;
+pub mod stats;
 pub mod tokenizer;
 pub mod windows;
