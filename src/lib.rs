@@ -11,6 +11,7 @@
 //!
 //! Tensors exist only inside [`models`] and [`ops`]; everything else is plain data.
 
+pub mod analysis;
 pub mod batch;
 pub mod bundled;
 pub mod cell;
@@ -25,8 +26,10 @@ pub mod models;
 pub mod ops;
 mod panics;
 pub mod python;
+pub mod random;
 pub mod record;
 pub mod render;
 pub mod score;
+pub mod stats;
 pub mod tokenizer;
 pub mod windows;

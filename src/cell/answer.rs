@@ -10,6 +10,7 @@ use crate::dataset::characters::CharacterIndex;
 use crate::decode::{Answer, DecodeSettings, run_qa};
 use crate::measure::phases::PhaseClock;
 use crate::models::{ModelError, SpanModel};
+use crate::random::split_mix;
 use crate::windows::{Window, WindowError, WindowSettings, Windower};
 
 /// What can go wrong between questions and answers.
@@ -66,14 +67,6 @@ impl WindowOrder {
         }
         indices
     }
-}
-
-/// `SplitMix64` (Steele, Lea and Flood, 2014): the `index`-th number of the sequence of `seed`.
-fn split_mix(seed: u64, index: u64) -> u64 {
-    let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// How questions are answered.
