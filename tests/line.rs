@@ -8,7 +8,7 @@ use spanbench::dataset::Dataset;
 use spanbench::decode::DecodeSettings;
 use spanbench::measure::phases::PhaseClock;
 use spanbench::models::SpanModel;
-use spanbench::score::{self, Predictions, Protocol};
+use spanbench::score::{self, Predictions, Protocol, Summation};
 use spanbench::tokenizer;
 use spanbench::windows::{TableSizes, WindowError, WindowSettings, Windower};
 use support::stub::Stub;
@@ -85,7 +85,14 @@ fn a_stub_model_runs_the_whole_line() {
     let predicted = dataset.questions.iter().zip(&answers.answers);
     let predicted = predicted.map(|(q, a)| (q.id.clone(), a.text.clone()));
     let predictions = Predictions::new("test", predicted);
-    let scored = score::score(&dataset, &predictions, Protocol::SquadV2, None).unwrap();
+    let scored = score::score(
+        &dataset,
+        &predictions,
+        Protocol::SquadV2,
+        None,
+        Summation::Plain,
+    )
+    .unwrap();
     // "purple" is right for the first and wrong for the second.
     assert!((scored.accuracy.exact_match() - 50.0).abs() < 1e-12);
     assert!((scored.accuracy.f1() - 50.0).abs() < 1e-12);

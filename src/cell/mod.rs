@@ -20,7 +20,7 @@ use crate::record::wire::{
     WireProtocol, WireRecord, WireThroughput,
 };
 use crate::record::{CellOutput, QuestionResult};
-use crate::score::{self, Predictions, Protocol, ProtocolChoice, ScoreError, Scored};
+use crate::score::{self, Predictions, Protocol, ProtocolChoice, ScoreError, Scored, Summation};
 use crate::tokenizer;
 use crate::windows::{WindowError, WindowSettings, Windower};
 pub use answer::{AnswerError, AnswerSettings, Answers, Progress, Silent, WindowOrder};
@@ -164,10 +164,8 @@ impl Run {
     ) -> Result<CellOutput, CellError> {
         let settings = &spec.settings;
         let protocol = settings.protocol.resolve(dataset);
-        if protocol == Protocol::SquadV1 {
-            // The scorer would say so too, at the end of the run.
-            score::squad_v1::check(dataset)?;
-        }
+        // The scorer would say so too, at the end of the run.
+        protocol.check(dataset)?;
         let device = &self.device.device;
         let model = models::load(files, device, settings.precision, settings.ops)?;
         let windower = windower(files, model.description(), settings.windows)?;
@@ -284,6 +282,7 @@ fn score_answers(
         &Predictions::new("this run", texts),
         protocol,
         None,
+        Summation::Plain,
     )
 }
 

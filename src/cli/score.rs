@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use spanbench::dataset::Dataset;
 use spanbench::record::wire::WireAccuracy;
-use spanbench::score::{self, NoAnswerProbabilities, Predictions, ProtocolChoice};
+use spanbench::score::{self, NoAnswerProbabilities, Predictions, ProtocolChoice, Summation};
 
 use super::progress::Bars;
 use super::questions::QuestionArguments;
@@ -52,7 +52,13 @@ pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
     let no_answer = probabilities
         .as_ref()
         .map(|p| (p, arguments.na_prob_thresh));
-    let scored = score::score(&dataset, &predictions, protocol, no_answer)?;
+    let scored = score::score(
+        &dataset,
+        &predictions,
+        protocol,
+        no_answer,
+        Summation::Plain,
+    )?;
 
     if let Some(warning) = dataset.misplaced_warning() {
         terminal::note(&format!("warning: {warning}"));

@@ -155,6 +155,9 @@ pub struct WireAccuracy {
     pub f1: f64,
     /// Questions scored.
     pub total: usize,
+    /// How the means were summed, `plain` or `compensated`, where the protocol's script calls `sum()`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summation: Option<String>,
     /// What else the protocol's script prints.
     #[serde(flatten)]
     pub more: serde_json::Map<String, serde_json::Value>,
@@ -257,23 +260,24 @@ pub struct WireEnvironment {
 impl From<&Accuracy> for WireAccuracy {
     fn from(accuracy: &Accuracy) -> Self {
         let mut more = serde_json::Map::new();
-        let total = match accuracy {
-            Accuracy::SquadV1(accuracy) => accuracy.total,
+        let (total, summation) = match accuracy {
+            Accuracy::SquadV1(accuracy) | Accuracy::Mlqa(accuracy) => (accuracy.total, None),
             Accuracy::SquadV2(accuracy) => {
                 add_squad_v2(accuracy, &mut more);
-                accuracy.all.total
+                (accuracy.all.total, Some(accuracy.summation))
             }
         };
         Self {
             exact_match: accuracy.exact_match(),
             f1: accuracy.f1(),
             total,
+            summation: summation.map(|summation| summation.name().to_owned()),
             more,
         }
     }
 }
 
-/// The keys that `evaluate-v2.0.py` prints besides `f1` and `total`.
+/// The keys that `evaluate-v2.0.py --out-image-dir` prints besides `f1` and `total`.
 fn add_squad_v2(
     accuracy: &squad_v2::SquadV2,
     more: &mut serde_json::Map<String, serde_json::Value>,
@@ -293,6 +297,15 @@ fn add_squad_v2(
         for (name, best) in [("exact", exact), ("f1", f1)] {
             more.insert(format!("best_{name}"), best.score.into());
             more.insert(format!("best_{name}_thresh"), best.threshold.into());
+        }
+    }
+    if let Some(average) = accuracy.average_precisions {
+        for (name, value) in [
+            ("exact", average.exact),
+            ("f1", average.f1),
+            ("oracle", average.oracle),
+        ] {
+            more.insert(format!("pr_{name}_ap"), value.into());
         }
     }
 }

@@ -1,18 +1,21 @@
-//! Accuracy: the official SQuAD scorers, to the last digit.
+//! Accuracy: the official SQuAD and MLQA scorers, to the last digit.
 
+pub mod means;
+pub mod mlqa;
 pub mod normalize;
+pub mod precision_recall;
 pub mod predictions;
+pub mod protocol;
 pub mod squad_v1;
 pub mod squad_v2;
+pub mod summation;
 
 use std::collections::HashMap;
-use std::fmt;
-use std::str::FromStr;
-
-use serde::Serialize;
 
 use crate::dataset::{Dataset, Question};
 pub use predictions::{NoAnswerProbabilities, Predictions};
+pub use protocol::{Protocol, ProtocolChoice};
+pub use summation::{Summation, Term};
 
 /// What can go wrong between a prediction file and its score.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +52,9 @@ pub enum ScoreError {
         /// What it is.
         found: String,
     },
-    /// SQuAD v1.1 has no notion of an unanswerable question.
+    /// SQuAD v1.1 and MLQA have no notion of an unanswerable question.
     #[error(
-        "{dataset}: at {place}: question \"{id}\" has no gold answer, which squad-v1 cannot score; use --protocol squad-v2"
+        "{dataset}: at {place}: question \"{id}\" has no gold answer, which {protocol} cannot score; use --protocol squad-v2"
     )]
     NoGoldAnswer {
         /// The data set's file.
@@ -60,6 +63,8 @@ pub enum ScoreError {
         place: String,
         /// The question's id.
         id: String,
+        /// The protocol in force.
+        protocol: Protocol,
     },
     /// A predicted question lacks its no-answer probability.
     #[error(
@@ -88,81 +93,29 @@ pub enum ScoreError {
         protocol: Protocol,
     },
     /// The protocol's name is not known.
-    #[error("unknown protocol \"{name}\"; known are auto, squad-v1 and squad-v2")]
+    #[error(
+        "unknown protocol \"{name}\"; known are auto, squad-v1, squad-v2 and mlqa:LANG, LANG being one of {}",
+        mlqa::codes()
+    )]
     UnknownProtocol {
         /// What was asked for.
         name: String,
     },
-}
-
-/// A scoring protocol: one official script.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Protocol {
-    /// `evaluate-v1.1.py`.
-    SquadV1,
-    /// `evaluate-v2.0.py`.
-    SquadV2,
-}
-
-impl Protocol {
-    /// `squad-v2` for a data set with unanswerable questions, else `squad-v1`.
-    pub fn for_dataset(dataset: &Dataset) -> Self {
-        if dataset.has_unanswerable {
-            Self::SquadV2
-        } else {
-            Self::SquadV1
-        }
-    }
-
-    /// The protocol's name on the command line and in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SquadV1 => "squad-v1",
-            Self::SquadV2 => "squad-v2",
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-/// A protocol as asked for: by name, or left to the data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ProtocolChoice {
-    /// Chosen by [`Protocol::for_dataset`].
-    #[default]
-    Auto,
-    /// Named by the user.
-    Named(Protocol),
-}
-
-impl ProtocolChoice {
-    /// The protocol that scores `dataset`.
-    pub fn resolve(self, dataset: &Dataset) -> Protocol {
-        match self {
-            Self::Auto => Protocol::for_dataset(dataset),
-            Self::Named(protocol) => protocol,
-        }
-    }
-}
-
-impl FromStr for ProtocolChoice {
-    type Err = ScoreError;
-
-    fn from_str(name: &str) -> Result<Self, ScoreError> {
-        match name {
-            "auto" => Ok(Self::Auto),
-            "squad-v1" => Ok(Self::Named(Protocol::SquadV1)),
-            "squad-v2" => Ok(Self::Named(Protocol::SquadV2)),
-            other => Err(ScoreError::UnknownProtocol {
-                name: other.to_owned(),
-            }),
-        }
-    }
+    /// The MLQA script does not know the language.
+    #[error(
+        "mlqa does not know the language \"{code}\"; known are {}",
+        mlqa::codes()
+    )]
+    UnknownLanguage {
+        /// What was asked for.
+        code: String,
+    },
+    /// The manner of summation is not known.
+    #[error("unknown summation \"{name}\"; known are plain and compensated")]
+    UnknownSummation {
+        /// What was asked for.
+        name: String,
+    },
 }
 
 /// Exact match and token F1 of one question, each between 0 and 1.
@@ -178,7 +131,9 @@ pub struct QuestionScore {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Accuracy {
     /// Under `squad-v1`.
-    SquadV1(squad_v1::SquadV1),
+    SquadV1(means::Means),
+    /// Under `mlqa:LANG`.
+    Mlqa(means::Means),
     /// Under `squad-v2`.
     SquadV2(squad_v2::SquadV2),
 }
@@ -187,7 +142,7 @@ impl Accuracy {
     /// Exact match over all questions, in percent.
     pub fn exact_match(&self) -> f64 {
         match self {
-            Self::SquadV1(accuracy) => accuracy.exact_match,
+            Self::SquadV1(accuracy) | Self::Mlqa(accuracy) => accuracy.exact_match,
             Self::SquadV2(accuracy) => accuracy.all.exact,
         }
     }
@@ -195,7 +150,7 @@ impl Accuracy {
     /// Token F1 over all questions, in percent.
     pub fn f1(&self) -> f64 {
         match self {
-            Self::SquadV1(accuracy) => accuracy.f1,
+            Self::SquadV1(accuracy) | Self::Mlqa(accuracy) => accuracy.f1,
             Self::SquadV2(accuracy) => accuracy.all.f1,
         }
     }
@@ -213,7 +168,8 @@ pub struct Scored {
 /// Scores `predictions` under `protocol`.
 ///
 /// `no_answer` holds the probabilities and threshold of the v2.0 script's
-/// `--na-prob-file` and `--na-prob-thresh`.
+/// `--na-prob-file` and `--na-prob-thresh`. `summation` is for `squad-v2`
+/// alone: the other scripts never call `sum()`.
 ///
 /// # Errors
 ///
@@ -223,38 +179,41 @@ pub fn score(
     predictions: &Predictions,
     protocol: Protocol,
     no_answer: Option<(&NoAnswerProbabilities, f64)>,
+    summation: Summation,
 ) -> Result<Scored, ScoreError> {
-    match protocol {
+    if no_answer.is_some() && !protocol.allows_no_answer() {
+        return Err(ScoreError::ProbabilitiesUnused { protocol });
+    }
+    let (accuracy, per_question) = match protocol {
         Protocol::SquadV1 => {
-            if no_answer.is_some() {
-                return Err(ScoreError::ProbabilitiesUnused { protocol });
-            }
-            let (accuracy, per_question) = squad_v1::score(dataset, predictions)?;
-            Ok(Scored {
-                accuracy: Accuracy::SquadV1(accuracy),
-                per_question,
-            })
+            let (means, scores) = squad_v1::score(dataset, predictions)?;
+            (Accuracy::SquadV1(means), scores)
+        }
+        Protocol::Mlqa(language) => {
+            let (means, scores) = mlqa::score(dataset, predictions, language)?;
+            (Accuracy::Mlqa(means), scores)
         }
         Protocol::SquadV2 => {
             let (probabilities, threshold) = no_answer.unzip();
             // 1 is the script's default: no probability is above it.
             let threshold = threshold.unwrap_or(1.0);
-            let (accuracy, per_question) =
-                squad_v2::score(dataset, predictions, probabilities, threshold)?;
-            Ok(Scored {
-                accuracy: Accuracy::SquadV2(accuracy),
-                per_question,
-            })
+            let (accuracy, scores) =
+                squad_v2::score(dataset, predictions, probabilities, threshold, summation)?;
+            (Accuracy::SquadV2(accuracy), scores)
         }
-    }
+    };
+    Ok(Scored {
+        accuracy,
+        per_question,
+    })
 }
 
 /// Scores each question that has a prediction.
-fn per_question(
+fn per_question<S>(
     dataset: &Dataset,
     predictions: &Predictions,
-    score: impl Fn(&str, &Question) -> QuestionScore,
-) -> Vec<Option<QuestionScore>> {
+    score: impl Fn(&str, &Question) -> S,
+) -> Vec<Option<S>> {
     let questions = dataset.questions.iter();
     questions
         .map(|question| {
@@ -263,6 +222,17 @@ fn per_question(
                 .map(|text| score(text, question))
         })
         .collect()
+}
+
+/// The texts of a question's gold answers, each once: annotators often agree,
+/// and the best score over equal answers is that of one.
+fn distinct_golds(question: &Question) -> impl Iterator<Item = &str> {
+    let answers = question.answers.iter().enumerate();
+    let distinct = answers.filter(|(at, answer)| {
+        let mut earlier = question.answers[..*at].iter();
+        !earlier.any(|other| other.text == answer.text)
+    });
+    distinct.map(|(_, answer)| answer.text.as_str())
 }
 
 /// Token F1 of two bags of tokens; 0 where they share none.

@@ -1,4 +1,4 @@
-//! `normalize_answer` of the official SQuAD scripts, shared by v1.1 and v2.0.
+//! `normalize_answer` of the official SQuAD scripts, and the steps it shares with MLQA's.
 
 use crate::python;
 
@@ -7,27 +7,17 @@ use crate::python;
 ///
 /// Source: `normalize_answer` in `evaluate-v1.1.py` and `evaluate-v2.0.py`.
 pub fn normalize_answer(text: &str) -> String {
-    let lowered = text.to_lowercase();
-    let without_punctuation: String = lowered
-        .chars()
-        .filter(|character| !character.is_ascii_punctuation())
-        .collect();
-    let without_articles = blank_articles(&without_punctuation);
-    let mut normalized = String::with_capacity(without_articles.len());
-    for part in python::split(&without_articles) {
-        if !normalized.is_empty() {
-            normalized.push(' ');
-        }
-        normalized.push_str(part);
-    }
-    normalized
+    let mut lowered = python::lower(text);
+    lowered.retain(|character| !character.is_ascii_punctuation());
+    let without_articles = blank_words(&lowered, |word| matches!(word, "a" | "an" | "the"));
+    join(python::split(&without_articles))
 }
 
-/// `re.sub(r'\b(a|an|the)\b', ' ', text)`.
+/// `re.sub(r'\b(…|…)\b', ' ', text)`, where the alternatives are words.
 ///
-/// An article is a whole run of word characters, so one pass over the runs
-/// does what the pattern does.
-fn blank_articles(text: &str) -> String {
+/// Of word characters alone, such a match is a whole run of them, so one
+/// pass over the runs does what the pattern does.
+pub(super) fn blank_words(text: &str, is_article: impl Fn(&str) -> bool) -> String {
     let mut blanked = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
@@ -35,11 +25,7 @@ fn blank_articles(text: &str) -> String {
             .find(|character| !python::is_word(character))
             .unwrap_or(rest.len());
         let (word, after) = rest.split_at(word_end);
-        blanked.push_str(if matches!(word, "a" | "an" | "the") {
-            " "
-        } else {
-            word
-        });
+        blanked.push_str(if is_article(word) { " " } else { word });
         let gap_end = after.find(python::is_word).unwrap_or(after.len());
         let (gap, next) = after.split_at(gap_end);
         blanked.push_str(gap);
@@ -48,12 +34,24 @@ fn blank_articles(text: &str) -> String {
     blanked
 }
 
+/// `' '.join(parts)`.
+pub(super) fn join<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let mut joined = String::new();
+    for part in parts {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(part);
+    }
+    joined
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Each expectation is what `evaluate-v2.0.py` returns under CPython 3.11;
-    /// `tests/goldens/make_score.py` makes the larger set of tests/score.rs.
+    /// tests/normalize.rs has the large set.
     #[test]
     fn agrees_with_the_script_on_awkward_text() {
         for (text, expected) in [

@@ -1,7 +1,11 @@
 //! The official SQuAD v2.0 script, `evaluate-v2.0.py`.
 
 use super::normalize::normalize_answer;
-use super::{NoAnswerProbabilities, Predictions, QuestionScore, ScoreError, token_overlap};
+use super::precision_recall::{AveragePrecisions, BestThreshold, Walk};
+use super::{
+    NoAnswerProbabilities, Predictions, QuestionScore, ScoreError, Summation, Term, distinct_golds,
+    token_overlap,
+};
 use crate::dataset::{Dataset, Question};
 use crate::python;
 
@@ -16,15 +20,6 @@ pub struct Group {
     pub total: usize,
 }
 
-/// A best score over all no-answer thresholds, and the threshold that gives it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BestThreshold {
-    /// The best score, in percent.
-    pub score: f64,
-    /// The no-answer probability up to which a prediction is kept.
-    pub threshold: f64,
-}
-
 /// What the official v2.0 script prints.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SquadV2 {
@@ -36,82 +31,112 @@ pub struct SquadV2 {
     pub no_answer: Option<Group>,
     /// Best exact match and best F1 over thresholds, where no-answer probabilities were given.
     pub best: Option<(BestThreshold, BestThreshold)>,
+    /// Where no-answer probabilities were given and some question has an answer.
+    pub average_precisions: Option<AveragePrecisions>,
+    /// How the means of the groups were summed.
+    pub summation: Summation,
 }
 
 /// Exact match and F1 of one prediction: the best over the gold answers.
 ///
 /// Gold answers that normalise to nothing are dropped; where none is left the
-/// gold answer is the empty string.
+/// gold answer is the empty string. Where an answer is empty, F1 is 1 if both
+/// are and else 0.
 pub fn score_question(prediction: &str, question: &Question) -> QuestionScore {
-    let prediction = normalize_answer(prediction);
-    let golds = question.answers.iter().map(|a| normalize_answer(&a.text));
-    let mut golds: Vec<String> = golds.filter(|gold| !gold.is_empty()).collect();
-    if golds.is_empty() {
-        golds.push(String::new());
-    }
-    let mut best = QuestionScore::default();
-    for gold in &golds {
-        if prediction == *gold {
-            best.exact_match = 1.0;
-        }
-        best.f1 = best.f1.max(f1(&prediction, gold));
-    }
-    best
+    score_terms(prediction, question).score
 }
 
-/// Token F1 of two normalised answers; where either is empty, 1 if both are and else 0.
-fn f1(prediction: &str, gold: &str) -> f64 {
-    let prediction: Vec<&str> = python::split(prediction).collect();
-    let gold: Vec<&str> = python::split(gold).collect();
-    if prediction.is_empty() || gold.is_empty() {
-        return if prediction == gold { 1.0 } else { 0.0 };
+/// A question's score, with its F1 as the script's `sum()` gets it.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    score: QuestionScore,
+    f1: Term,
+}
+
+fn score_terms(prediction: &str, question: &Question) -> Terms {
+    let prediction = normalize_answer(prediction);
+    let golds = distinct_golds(question).map(normalize_answer);
+    let golds: Vec<String> = golds.filter(|gold| !gold.is_empty()).collect();
+    if golds.is_empty() {
+        let right = prediction.is_empty();
+        return Terms {
+            score: whole(right),
+            f1: Term::Integer(u32::from(right)),
+        };
     }
-    token_overlap(&prediction, &gold)
+    let tokens: Vec<&str> = python::split(&prediction).collect();
+    let mut score = QuestionScore::default();
+    for gold in &golds {
+        if prediction == *gold {
+            score.exact_match = 1.0;
+        }
+        let gold: Vec<&str> = python::split(gold).collect();
+        score.f1 = score.f1.max(token_overlap(&tokens, &gold));
+    }
+    // `compute_f1` divides only where tokens are shared.
+    let f1 = if score.f1 > 0.0 {
+        Term::Float(score.f1)
+    } else {
+        Term::Integer(0)
+    };
+    Terms { score, f1 }
+}
+
+/// Wholly right or wholly wrong.
+fn whole(right: bool) -> QuestionScore {
+    let value = f64::from(u8::from(right));
+    QuestionScore {
+        exact_match: value,
+        f1: value,
+    }
 }
 
 /// Scores a prediction file as the official v2.0 script does.
 ///
 /// With `probabilities`, a prediction whose no-answer probability is above
-/// `threshold` counts as "no answer", and the best thresholds are searched.
-/// Questions with no prediction are left out of every figure. (The script
-/// does that for its overall figures and then stops with a `KeyError` in
-/// those of the two groups.)
+/// `threshold` counts as "no answer", and the best thresholds and the
+/// precision-recall numbers are found. Questions with no prediction are left
+/// out of the means. (The script does that for its overall means and then
+/// stops with a `KeyError` in those of the two groups.)
 ///
 /// # Errors
 ///
 /// Fails where a predicted question has no entry in `probabilities`, and
-/// where not one question has a prediction.
+/// where not one question has a prediction: the script stops there too, with
+/// a `KeyError` and a `ZeroDivisionError`.
 pub fn score(
     dataset: &Dataset,
     predictions: &Predictions,
     probabilities: Option<&NoAnswerProbabilities>,
     threshold: f64,
+    summation: Summation,
 ) -> Result<(SquadV2, Vec<Option<QuestionScore>>), ScoreError> {
-    let raw = super::per_question(dataset, predictions, score_question);
+    let mut terms = super::per_question(dataset, predictions, score_terms);
+    let raw = scores(&terms);
     if raw.iter().all(Option::is_none) {
         return Err(ScoreError::NothingPredicted {
             dataset: dataset.origin.clone(),
             predictions: predictions.origin.clone(),
         });
     }
-    let mut scores = raw.clone();
     if let Some(probabilities) = probabilities {
-        for (question, score) in dataset.questions.iter().zip(&mut scores) {
-            let Some(score) = score else { continue };
+        for (question, terms) in dataset.questions.iter().zip(&mut terms) {
+            let Some(terms) = terms else { continue };
             if probabilities.of(&question.id)? > threshold {
-                let right = f64::from(u8::from(question.answers.is_empty()));
-                *score = QuestionScore {
-                    exact_match: right,
-                    f1: right,
+                let score = whole(question.answers.is_empty());
+                *terms = Terms {
+                    score,
+                    f1: Term::Float(score.f1),
                 };
             }
         }
     }
     let group = |wanted: Option<bool>| {
-        let chosen = dataset.questions.iter().zip(&scores);
+        let chosen = dataset.questions.iter().zip(&terms);
         let chosen = chosen.filter(|(q, _)| wanted.is_none_or(|w| q.answers.is_empty() != w));
-        mean(chosen.filter_map(|(_, score)| *score))
+        mean(chosen.filter_map(|(_, terms)| *terms), summation)
     };
+    let walk = probabilities.map(|given| Walk::new(dataset, predictions, &raw, given));
     let accuracy = SquadV2 {
         all: group(None).unwrap_or(Group {
             exact: 0.0,
@@ -120,66 +145,31 @@ pub fn score(
         }),
         has_answer: group(Some(true)),
         no_answer: group(Some(false)),
-        best: probabilities.map(|probabilities| {
-            let search = |field| best_threshold(dataset, predictions, &raw, probabilities, field);
-            (search(|s| s.exact_match), search(|s| s.f1))
+        best: walk.as_ref().map(|walk| {
+            let exact = walk.best_threshold(|score| score.exact_match);
+            (exact, walk.best_threshold(|score| score.f1))
         }),
+        average_precisions: walk.as_ref().and_then(Walk::average_precisions),
+        summation,
     };
-    Ok((accuracy, scores))
+    Ok((accuracy, scores(&terms)))
+}
+
+fn scores(terms: &[Option<Terms>]) -> Vec<Option<QuestionScore>> {
+    let scores = terms.iter().map(|terms| terms.map(|terms| terms.score));
+    scores.collect()
 }
 
 /// `make_eval_dict`: means in percent, summed in the data set's order.
-fn mean(scores: impl Iterator<Item = QuestionScore>) -> Option<Group> {
-    let (mut exact, mut f1, mut total) = (0.0, 0.0, 0_usize);
-    for score in scores {
-        exact += score.exact_match;
-        f1 += score.f1;
-        total += 1;
-    }
+fn mean(terms: impl Iterator<Item = Terms>, summation: Summation) -> Option<Group> {
+    let terms: Vec<Terms> = terms.collect();
+    let total = terms.len();
+    // Zeros and ones add up exactly in any manner.
+    let exact: f64 = terms.iter().map(|terms| terms.score.exact_match).sum();
+    let f1 = summation.sum(terms.iter().map(|terms| terms.f1));
     (total > 0).then(|| Group {
         exact: 100.0 * exact / total as f64,
         f1: 100.0 * f1 / total as f64,
         total,
     })
-}
-
-/// `find_best_thresh`: walks the questions from the surest answer to the
-/// least sure one, beginning with all of them unanswered.
-///
-/// As in the script, equal probabilities are walked in the order of their
-/// file, and the score is noted after each one, ties or not.
-fn best_threshold(
-    dataset: &Dataset,
-    predictions: &Predictions,
-    raw: &[Option<QuestionScore>],
-    probabilities: &NoAnswerProbabilities,
-    field: fn(&QuestionScore) -> f64,
-) -> BestThreshold {
-    let unanswerable = dataset.questions.iter().filter(|q| q.answers.is_empty());
-    let mut current = unanswerable.count() as f64;
-    let mut best = current;
-    let mut threshold = 0.0;
-    let by_id = dataset.questions.iter().zip(raw);
-    let by_id: std::collections::HashMap<&str, (&Question, &Option<QuestionScore>)> = by_id
-        .map(|(question, score)| (question.id.as_str(), (question, score)))
-        .collect();
-    for (id, probability) in probabilities.ascending() {
-        let Some((question, Some(score))) = by_id.get(id) else {
-            continue;
-        };
-        current += if question.answers.is_empty() {
-            let answered = predictions.get(id).is_some_and(|text| !text.is_empty());
-            if answered { -1.0 } else { 0.0 }
-        } else {
-            field(score)
-        };
-        if current > best {
-            best = current;
-            threshold = probability;
-        }
-    }
-    BestThreshold {
-        score: 100.0 * best / raw.iter().flatten().count() as f64,
-        threshold,
-    }
 }

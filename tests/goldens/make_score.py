@@ -59,8 +59,24 @@ write("v2.expected", {
     "na_prob_0.5": official.v2(v2, articles, predictions, probabilities, 0.5),
 })
 
-# normalize_answer on random text. Letters whose case mapping changed with recent Unicode versions are left out.
-alphabet = "aAtThHeEnN   .,'’-_\t\n\u001c\u001f\u0085\u00a0\u2028\u3000é²½Ⅷ漢ー٣\u0301\u093eⒶßİΣς🍕\u200b\u200d"
-texts = ["".join(rng.choice(alphabet) for _ in range(rng.randint(0, 24))) for _ in range(400)]
-write("normalize", [[t, v2.normalize_answer(t)] for t in texts])
-assert all(v1.normalize_answer(t) == v2.normalize_answer(t) for t in texts)
+# Cases made of those two files: predictions and probabilities for no question, probabilities that
+# are all equal or all different, below zero as null odds are, and above every threshold. The
+# probabilities are those of no question and of the questions in the order of v2.na_prob.
+nobody = {f"nobody-{n}": "the end" for n in range(5)}
+extra = {k: -n for n, k in enumerate(nobody)}
+count = len(probabilities)
+different = [round(8 * v + n / 64 - 5, 6) for n, v in enumerate(probabilities.values())]
+cases = []
+for unknown, before, values, threshold in [
+    (nobody, {}, None, 1.0),
+    (nobody, extra, list(probabilities.values()), 0.3),
+    ({}, {}, [0.25] * count, 0.25),
+    ({}, {}, [1] * count, 0.5),
+    ({}, {}, different, -1.5),
+    ({}, {}, different, 3),
+]:
+    given = None if values is None else {**before, **dict(zip(probabilities, values))}
+    expected = official.v2(v2, articles, {**predictions, **unknown}, given, threshold)
+    cases.append({"predictions": unknown, "before": before, "values": values, "threshold": threshold, "expected": expected})
+with open(HERE / "score" / "v2.cases.json", "w", encoding="utf-8") as file:
+    file.write("[" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases) + "]\n")

@@ -1,19 +1,34 @@
-"""The official SQuAD scorers, loaded from a checkout of github.com/huggingface/evaluate."""
+"""The official scorers, loaded from checkouts: github.com/huggingface/evaluate has SQuAD's, facebookresearch/MLQA its own."""
 import importlib.util
 import pathlib
+import sys
+import types
 
 
 def load(checkout, metric):
     """metric: "squad" (evaluate-v1.1.py) or "squad_v2" (evaluate-v2.0.py)."""
-    path = pathlib.Path(checkout) / "metrics" / metric / "compute_score.py"
-    spec = importlib.util.spec_from_file_location(f"official_{metric}", path)
+    return _load(pathlib.Path(checkout) / "metrics" / metric / "compute_score.py", f"official_{metric}")
+
+
+def load_mlqa(checkout):
+    """mlqa_evaluation_v1.py."""
+    return _load(pathlib.Path(checkout) / "mlqa_evaluation_v1.py", "official_mlqa")
+
+
+def _load(path, name):
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        # The v2.0 script wants it for its histograms, which nobody asks for here.
+        sys.modules["numpy"] = types.ModuleType("numpy")
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 def v2(module, articles, predictions, probabilities=None, threshold=1.0):
-    """What main() of evaluate-v2.0.py prints, for data that has both kinds of questions."""
+    """What main() of evaluate-v2.0.py prints with --out-image-dir, for data that has both kinds of questions."""
     # The checkout's copy wants answers as the Hub stores them: one object of lists.
     articles = [
         {"paragraphs": [
@@ -35,4 +50,8 @@ def v2(module, articles, predictions, probabilities=None, threshold=1.0):
         module.merge_eval(result, module.make_eval_dict(exact, f1, qid_list=ids), name)
     if given:
         module.find_all_best_thresh(result, predictions, exact_raw, f1_raw, probabilities, has_answer)
+    # The precision-recall analysis stops with a KeyError at an id that is no question.
+    if given and probabilities.keys() <= has_answer.keys():
+        module.plot_pr_curve = lambda *_: None
+        module.run_precision_recall_analysis(result, exact_raw, f1_raw, probabilities, has_answer, ".")
     return result
