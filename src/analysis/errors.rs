@@ -110,8 +110,8 @@ fn unequal(case: &Case, prediction: &str) -> ErrorKind {
         .flat_map(|g| gold_places(passage, g))
         .collect();
     match case.reach {
-        Some(Reach::Truncated) => return ErrorKind::GoldTruncated,
-        Some(Reach::OffTokenBoundary) => return ErrorKind::GoldOffTokenBoundary,
+        Some(Reach::CutOff) => return ErrorKind::GoldTruncated,
+        Some(Reach::OffBoundary) => return ErrorKind::GoldOffTokenBoundary,
         _ if golds.is_empty() => return ErrorKind::GoldNotInPassage,
         Some(Reach::Reachable) | None => {}
     }
@@ -268,9 +268,9 @@ mod tests {
     fn what_made_a_right_answer_impossible_comes_first() {
         let ann = gold("Ann", 10);
         let mut case = case(&ann, Some(""));
-        case.reach = Some(Reach::Truncated);
+        case.reach = Some(Reach::CutOff);
         assert_eq!(kind(&case), Some(ErrorKind::GoldTruncated));
-        case.reach = Some(Reach::OffTokenBoundary);
+        case.reach = Some(Reach::OffBoundary);
         assert_eq!(kind(&case), Some(ErrorKind::GoldOffTokenBoundary));
         case.prediction = Some("ann");
         assert_eq!(kind(&case), Some(ErrorKind::NormalisationOnly));

@@ -7,6 +7,7 @@
 
 pub mod answerability;
 pub mod calibration;
+pub mod cases;
 pub mod errors;
 pub mod folds;
 pub mod intervals;
@@ -27,6 +28,8 @@ pub use intervals::Intervals;
 pub use properties::Property;
 pub use slices::Dimension;
 
+pub use crate::windows::reach::Reach;
+
 /// A gold answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gold<'a> {
@@ -35,17 +38,6 @@ pub struct Gold<'a> {
     /// Offset of its first character in the passage, in code points; where it
     /// is not known (or the text is not there), every place of the text counts.
     pub start: Option<usize>,
-}
-
-/// Whether some gold answer of a question can be given at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// A span of tokens within one window is a gold answer.
-    Reachable,
-    /// No window holds a whole gold answer: what holds it was cut off.
-    Truncated,
-    /// No gold answer begins and ends where tokens do.
-    OffTokenBoundary,
 }
 
 /// A question with its golds, its answer and how that was scored.
@@ -105,6 +97,8 @@ pub enum NullScale {
     LogitDifference,
     /// A probability from 0 to 1.
     Probability,
+    /// A difference of probabilities, from -1 to 1, of which nothing says how sure it is.
+    ProbabilityDifference,
 }
 
 impl NullScale {
@@ -113,6 +107,7 @@ impl NullScale {
         match self {
             Self::LogitDifference => "logit_difference",
             Self::Probability => "probability",
+            Self::ProbabilityDifference => "probability_difference",
         }
     }
 }

@@ -109,14 +109,14 @@ impl Progress for Silent {
 pub struct Answers {
     /// One answer a question, in the data set's order.
     pub answers: Vec<Answer>,
-    /// The windows of each question.
+    /// All windows, those of a question one after another, questions in the data set's order.
+    pub windows: Vec<Window>,
+    /// The number of windows of each question.
     pub windows_of: Vec<usize>,
     /// Each question's tokenising, forward passes and decoding.
     pub latencies: Vec<Duration>,
     /// Each forward pass.
     pub batch_latencies: Vec<Duration>,
-    /// Windows computed.
-    pub windows: usize,
     /// Tokens computed.
     pub tokens: usize,
     /// Floating-point operations of the matrix products.
@@ -189,9 +189,9 @@ pub fn answer(
         windows_of,
         latencies,
         batch_latencies,
-        windows: windows.len(),
         tokens: windows.iter().map(Window::len).sum(),
         flops: windows.iter().map(|w| model.window_flops(w.len())).sum(),
+        windows,
         end_to_end_s: tokenize_s + forward_s + decode_s,
         forward_s,
     })

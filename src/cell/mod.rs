@@ -1,11 +1,14 @@
 //! One cell: a model, a data set and settings in, a record out.
 
+mod analysis;
 pub mod answer;
 
 use std::time::SystemTime;
 
+use crate::analysis::wire::WireAnalysis;
+use crate::analysis::{self as analyses, Analysis, MissingPrediction, NullScale};
 use crate::dataset::{Dataset, DatasetError, QuestionSelection};
-use crate::decode::DecodeSettings;
+use crate::decode::{DecodeSettings, Decoder};
 use crate::device::{DeviceChoice, DeviceError, OpenDevice};
 use crate::hub::Progress as HubProgress;
 use crate::measure::environment::Environment;
@@ -77,12 +80,20 @@ pub struct CellSpec {
 pub struct CellSettings {
     /// How passages are cut.
     pub windows: WindowSettings,
+    /// Whose way of choosing answers is followed, its windows included.
+    pub decoder: Decoder,
     /// Best starts and ends of a window that are paired.
     pub n_best: usize,
     /// Tokens of an answer at the most.
     pub max_answer_len: usize,
     /// The scorer.
     pub protocol: ProtocolChoice,
+    /// How its script adds.
+    pub summation: Summation,
+    /// Bootstrap resamples of the analysis.
+    pub resamples: usize,
+    /// Folds of the analysis.
+    pub folds: usize,
     /// Threads that compute.
     pub threads: usize,
     /// Tokens of a batch at the most.
@@ -151,6 +162,9 @@ impl Run {
     ) -> Result<Dataset, DatasetError> {
         let mut dataset = Dataset::open(&spec.dataset, spec.settings.offline, progress)?;
         dataset.select(&spec.questions)?;
+        if let Some(note) = spec.settings.protocol.note(&dataset) {
+            progress.note(&note);
+        }
         self.clock.end("dataset");
         Ok(dataset)
     }
@@ -173,10 +187,11 @@ impl Run {
         let answer_settings = AnswerSettings {
             windows: settings.windows,
             decode: DecodeSettings {
+                decoder: settings.decoder,
                 n_best: settings.n_best,
                 max_answer_len: settings.max_answer_len,
-                null_allowed: protocol == Protocol::SquadV2,
-                ..DecodeSettings::default()
+                null_allowed: protocol.allows_no_answer(),
+                null_threshold: 0.0,
             },
             batch_tokens: settings.batch_tokens,
             order: settings.order,
@@ -190,8 +205,18 @@ impl Run {
             &mut self.clock,
             progress,
         )?;
-        let scored = score_answers(dataset, &answers, protocol)?;
+        let scored = score_answers(dataset, &answers, protocol, settings.summation)?;
         self.clock.end("score");
+        let analysis_settings = analysis_settings(settings, &answer_settings);
+        let analysis = analysis::analyze(
+            dataset,
+            &answers,
+            &scored,
+            protocol,
+            &answer_settings,
+            &analysis_settings,
+        );
+        self.clock.end("analysis");
         let record = self.record(
             spec,
             dataset,
@@ -200,10 +225,11 @@ impl Run {
             &answer_settings,
             &answers,
             &scored,
+            WireAnalysis::new(&analysis, &analysis_settings),
         );
         Ok(CellOutput {
             record,
-            questions: question_results(dataset, answers, &scored),
+            questions: question_results(dataset, answers, &scored, &analysis),
         })
     }
 
@@ -217,6 +243,7 @@ impl Run {
         answer_settings: &AnswerSettings,
         answers: &Answers,
         scored: &Scored,
+        analysis: WireAnalysis,
     ) -> WireRecord {
         let environment = WireEnvironment::new(Environment::read(), spec.settings.threads);
         let peaks = self.memory.peaks();
@@ -230,6 +257,7 @@ impl Run {
             device: self.device.name.clone(),
             protocol: wire_protocol(spec, answer_settings, dataset),
             accuracy: WireAccuracy::from(&scored.accuracy),
+            analysis: Some(analysis),
             throughput: wire_throughput(answers),
             latency_ms: summary(&answers.latencies),
             batch_latency_ms: summary(&answers.batch_latencies),
@@ -274,6 +302,7 @@ fn score_answers(
     dataset: &Dataset,
     answers: &Answers,
     protocol: Protocol,
+    summation: Summation,
 ) -> Result<Scored, ScoreError> {
     let pairs = dataset.questions.iter().zip(&answers.answers);
     let texts = pairs.map(|(question, answer)| (question.id.clone(), answer.text.clone()));
@@ -282,18 +311,44 @@ fn score_answers(
         &Predictions::new("this run", texts),
         protocol,
         None,
-        Summation::Plain,
+        summation,
     )
 }
 
-fn question_results(dataset: &Dataset, answers: Answers, scored: &Scored) -> Vec<QuestionResult> {
+fn analysis_settings(settings: &CellSettings, answering: &AnswerSettings) -> analyses::Settings {
+    let decode = &answering.decode;
+    analyses::Settings {
+        seed: settings.seed,
+        resamples: settings.resamples,
+        folds: settings.folds,
+        null_scale: match decode.decoder {
+            Decoder::RunQa | Decoder::Google => NullScale::LogitDifference,
+            Decoder::Pipeline => NullScale::ProbabilityDifference,
+        },
+        threshold: decode
+            .null_allowed
+            .then_some(f64::from(decode.null_threshold)),
+        missing: MissingPrediction::default(),
+        ..analyses::Settings::default()
+    }
+}
+
+fn question_results(
+    dataset: &Dataset,
+    answers: Answers,
+    scored: &Scored,
+    analysis: &Analysis,
+) -> Vec<QuestionResult> {
     let measured = answers.windows_of.iter().zip(&answers.latencies);
     let questions = dataset.questions.iter().zip(answers.answers);
     questions
         .zip(scored.per_question.iter().zip(measured))
+        .zip(&analysis.errors)
         .map(
-            |((question, answer), (score, (&windows, latency)))| QuestionResult {
+            |(((question, answer), (score, (&windows, latency))), &error)| QuestionResult {
                 id: question.id.clone(),
+                error,
+                span: analysis::span(&answer),
                 answer: answer.text,
                 score: score.unwrap_or_default(),
                 span_score: answer.score,
@@ -338,7 +393,7 @@ fn wire_dataset(dataset: &Dataset, answers: &Answers) -> WireDataset {
         files: files.collect(),
         questions: dataset.questions.len(),
         unanswerable: dataset.unanswerable(),
-        windows: answers.windows,
+        windows: answers.windows.len(),
         tokens: answers.tokens,
         misplaced_answers: dataset.misplaced_answers(),
     }
@@ -350,11 +405,14 @@ fn wire_protocol(spec: &CellSpec, answering: &AnswerSettings, dataset: &Dataset)
     WireProtocol {
         name: settings.protocol.resolve(dataset).name().to_owned(),
         auto: settings.protocol == ProtocolChoice::Auto,
+        summation: settings.summation.name().to_owned(),
         scenario: "offline".to_owned(),
-        decode: "run_qa".to_owned(),
+        decode: decode.decoder.name().to_owned(),
         max_seq_len: settings.windows.max_seq_len,
         doc_stride: settings.windows.doc_stride,
-        n_best: decode.n_best,
+        max_question_len: (decode.decoder == Decoder::Google)
+            .then_some(settings.windows.max_question_len),
+        n_best: (decode.decoder != Decoder::Pipeline).then_some(decode.n_best),
         max_answer_len: decode.max_answer_len,
         null_threshold: decode.null_allowed.then_some(decode.null_threshold),
         ids_sha256: questions.ids.as_ref().map(|file| file.sha256.clone()),
@@ -371,7 +429,7 @@ fn wire_throughput(answers: &Answers) -> WireThroughput {
     let per_forward = |count: f64| count / answers.forward_s;
     WireThroughput {
         questions_per_s: answers.answers.len() as f64 / answers.end_to_end_s,
-        windows_per_s: per_forward(answers.windows as f64),
+        windows_per_s: per_forward(answers.windows.len() as f64),
         tokens_per_s: per_forward(answers.tokens as f64),
         // Batches are packed: no padding is ever computed.
         padding_waste: 0.0,

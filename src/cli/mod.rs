@@ -6,6 +6,7 @@ mod pull;
 mod questions;
 mod run;
 mod score;
+mod scoring;
 mod terminal;
 
 use std::process::ExitCode;

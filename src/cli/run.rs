@@ -9,16 +9,17 @@ use clap::builder::PossibleValuesParser;
 use spanbench::bundled;
 use spanbench::cell::{self, CellSettings, CellSpec, WindowOrder};
 use spanbench::dataset::QuestionSelection;
+use spanbench::decode::{DecodeSettings, Decoder};
 use spanbench::device::DeviceChoice;
 use spanbench::models::Precision;
 use spanbench::ops::FormChoice;
 use spanbench::record::{Folder, WireRecord};
 use spanbench::render;
-use spanbench::score::ProtocolChoice;
 use spanbench::windows::WindowSettings;
 
 use super::progress::Bars;
 use super::questions::{QuestionArguments, positive};
+use super::scoring::ScoringArguments;
 use super::terminal;
 
 /// What to run, and how.
@@ -42,21 +43,24 @@ pub struct RunArguments {
     /// Tokens of a window at the most, question and special tokens included
     #[arg(long, value_name = "N", default_value_t = 384)]
     max_seq_len: usize,
-    /// Tokens that two neighbouring windows of a passage share
+    /// Tokens that two neighbouring windows of a passage share; with --decode google the step between them
     #[arg(long, value_name = "N", default_value_t = 128)]
     doc_stride: usize,
-    /// How many best starts and ends of a window are paired
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = positive)]
-    n_best: usize,
-    /// Tokens of an answer at the most
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = positive)]
-    max_answer_len: usize,
-    /// How spans are chosen: as run_qa.py of Hugging Face transformers does
-    #[arg(long, default_value = "run_qa", value_parser = PossibleValuesParser::new(["run_qa"]))]
-    decode: String,
-    /// How answers are scored: auto, squad-v1 or squad-v2
-    #[arg(long, value_name = "P", default_value = "auto")]
-    protocol: ProtocolChoice,
+    /// Tokens of a question at the most, with --decode google [default: 64]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    max_question_len: Option<usize>,
+    /// How many best starts and ends of a window are paired [default: 20]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    n_best: Option<usize>,
+    /// Tokens of an answer at the most [default: 30; 15 with --decode pipeline]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    max_answer_len: Option<usize>,
+    /// Whose way of cutting windows and choosing answers: run_qa (run_qa.py of transformers), google (run_squad.py of
+    /// BERT and MLPerf), or pipeline (the question-answering pipeline of transformers)
+    #[arg(long, value_name = "WHOSE", default_value = "run_qa")]
+    decode: Decoder,
+    #[command(flatten)]
+    scoring: ScoringArguments,
     #[command(flatten)]
     questions: QuestionArguments,
     /// Threads that compute [default: every processor this process may use]
@@ -92,6 +96,7 @@ fn threads(text: &str) -> Result<usize, String> {
 
 /// Runs every cell, writes its folder, and prints the table.
 pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
+    check_decoder(arguments)?;
     let cells = cells(arguments, &arguments.questions.selection()?);
     limit_library_threads(cells[0].settings.threads);
     let base = match &arguments.out {
@@ -188,16 +193,41 @@ fn cells(arguments: &RunArguments, questions: &QuestionSelection) -> Vec<CellSpe
     cells
 }
 
+/// Settings that the decoder would take no notice of are refused.
+fn check_decoder(arguments: &RunArguments) -> anyhow::Result<()> {
+    let decoder = arguments.decode;
+    if arguments.n_best.is_some() && decoder == Decoder::Pipeline {
+        anyhow::bail!(
+            "--n-best has no meaning with --decode pipeline, which looks at all spans; leave it out"
+        );
+    }
+    if arguments.max_question_len.is_some() && decoder != Decoder::Google {
+        anyhow::bail!(
+            "--max-question-len has no meaning with --decode {decoder}, which keeps questions whole; leave it out"
+        );
+    }
+    Ok(())
+}
+
 fn settings(arguments: &RunArguments) -> CellSettings {
+    let decode = DecodeSettings::new(arguments.decode);
+    let windows = WindowSettings::default();
     CellSettings {
         windows: WindowSettings {
             max_seq_len: arguments.max_seq_len,
             doc_stride: arguments.doc_stride,
-            ..WindowSettings::default()
+            max_question_len: arguments
+                .max_question_len
+                .unwrap_or(windows.max_question_len),
+            decoder: arguments.decode,
         },
-        n_best: arguments.n_best,
-        max_answer_len: arguments.max_answer_len,
-        protocol: arguments.protocol,
+        decoder: arguments.decode,
+        n_best: arguments.n_best.unwrap_or(decode.n_best),
+        max_answer_len: arguments.max_answer_len.unwrap_or(decode.max_answer_len),
+        protocol: arguments.scoring.protocol,
+        summation: arguments.scoring.summation,
+        resamples: arguments.scoring.resamples,
+        folds: arguments.scoring.folds,
         threads: arguments.threads.unwrap_or_else(default_threads),
         batch_tokens: arguments.batch_tokens,
         order: match arguments.window_order.as_str() {

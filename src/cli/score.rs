@@ -3,12 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use spanbench::analysis::cases::{self, Circumstances};
+use spanbench::analysis::wire::WireAnalysis;
+use spanbench::analysis::{self, Case, MissingPrediction, NullScale};
 use spanbench::dataset::Dataset;
 use spanbench::record::wire::WireAccuracy;
-use spanbench::score::{self, NoAnswerProbabilities, Predictions, ProtocolChoice, Summation};
+use spanbench::render;
+use spanbench::score::{self, NoAnswerProbabilities, Predictions, Protocol, Scored};
 
 use super::progress::Bars;
 use super::questions::QuestionArguments;
+use super::scoring::ScoringArguments;
 use super::terminal;
 
 /// What to score, and how.
@@ -28,9 +33,11 @@ pub struct ScoreArguments {
     /// The probability above which a prediction counts as "no answer"
     #[arg(long, value_name = "T", default_value_t = 1.0, requires = "na_prob")]
     na_prob_thresh: f64,
-    /// How answers are scored: auto, squad-v1 or squad-v2
-    #[arg(long, value_name = "P", default_value = "auto")]
-    protocol: ProtocolChoice,
+    #[command(flatten)]
+    scoring: ScoringArguments,
+    /// Show slices, kinds of errors, answerability, intervals and folds too
+    #[arg(long)]
+    analysis: bool,
     /// Print the accuracy object as JSON
     #[arg(long)]
     json: bool,
@@ -48,7 +55,8 @@ pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
     let predictions = Predictions::read(&arguments.predictions)?;
     let probabilities = arguments.na_prob.as_deref();
     let probabilities = probabilities.map(NoAnswerProbabilities::read).transpose()?;
-    let protocol = arguments.protocol.resolve(&dataset);
+    let scoring = &arguments.scoring;
+    let protocol = scoring.protocol.resolve(&dataset);
     let no_answer = probabilities
         .as_ref()
         .map(|p| (p, arguments.na_prob_thresh));
@@ -57,9 +65,40 @@ pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
         &predictions,
         protocol,
         no_answer,
-        Summation::Plain,
+        scoring.summation,
     )?;
+    print_notes(arguments, &dataset, &predictions, &scored);
+    let accuracy = WireAccuracy::from(&scored.accuracy);
+    let analysis = arguments.analysis.then(|| {
+        let settings = analysis_settings(arguments, protocol, probabilities.as_ref());
+        let cases = cases(&dataset, &predictions, &scored, protocol, no_answer);
+        WireAnalysis::new(&analysis::analyze(&cases, &settings), &settings)
+    });
+    if arguments.json {
+        return match analysis {
+            None => terminal::print_json(&accuracy),
+            Some(analysis) => terminal::print_json(&serde_json::json!({
+                "schema": spanbench::record::wire::SCHEMA,
+                "protocol": protocol,
+                "accuracy": accuracy,
+                "analysis": analysis,
+            })),
+        };
+    }
+    let tables = analysis.map_or_else(String::new, |a| render::analysis::text(&a));
+    terminal::print(&(lines(protocol, &accuracy) + &tables))
+}
 
+/// What the figures do not say: the protocol that was chosen, and ids that do not match.
+fn print_notes(
+    arguments: &ScoreArguments,
+    dataset: &Dataset,
+    predictions: &Predictions,
+    scored: &Scored,
+) {
+    if let Some(note) = arguments.scoring.protocol.note(dataset) {
+        terminal::note(&note);
+    }
     if let Some(warning) = dataset.misplaced_warning() {
         terminal::note(&format!("warning: {warning}"));
     }
@@ -80,10 +119,10 @@ pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
             dataset.origin
         ));
     }
-    let accuracy = WireAccuracy::from(&scored.accuracy);
-    if arguments.json {
-        return terminal::print_json(&accuracy);
-    }
+}
+
+/// A line a figure, by the official scripts' own names.
+fn lines(protocol: Protocol, accuracy: &WireAccuracy) -> String {
     let first = [
         ("protocol", protocol.to_string()),
         ("exact_match", accuracy.exact_match.to_string()),
@@ -94,8 +133,59 @@ pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
     let rest = rest.map(|(name, value)| (name.as_str(), value.to_string()));
     let lines = first.into_iter().chain(rest);
     // The longest of the official names has 17 letters.
-    let lines: Vec<_> = lines
+    lines
         .map(|(name, value)| format!("{name:<17}  {value}\n"))
-        .collect();
-    terminal::print(&lines.concat())
+        .collect()
+}
+
+fn analysis_settings(
+    arguments: &ScoreArguments,
+    protocol: Protocol,
+    probabilities: Option<&NoAnswerProbabilities>,
+) -> analysis::Settings {
+    let are_probabilities = probabilities.is_some_and(NoAnswerProbabilities::are_probabilities);
+    analysis::Settings {
+        seed: arguments.questions.seed,
+        resamples: arguments.scoring.resamples,
+        folds: arguments.scoring.folds,
+        null_scale: if are_probabilities {
+            NullScale::Probability
+        } else {
+            NullScale::LogitDifference
+        },
+        threshold: probabilities.map(|_| arguments.na_prob_thresh),
+        missing: if protocol == Protocol::SquadV2 {
+            MissingPrediction::LeftOut
+        } else {
+            MissingPrediction::CountsZero
+        },
+        ..analysis::Settings::default()
+    }
+}
+
+fn cases<'a>(
+    dataset: &'a Dataset,
+    predictions: &'a Predictions,
+    scored: &Scored,
+    protocol: Protocol,
+    no_answer: Option<(&NoAnswerProbabilities, f64)>,
+) -> Vec<Case<'a>> {
+    let questions = dataset.questions.iter().zip(&scored.per_question);
+    questions
+        .map(|(question, score)| {
+            let given = predictions.get(&question.id);
+            let null_odds = no_answer.and_then(|(values, _)| values.get(&question.id));
+            let above = no_answer.zip(null_odds);
+            let is_null = above.is_some_and(|((_, threshold), odds)| odds > threshold);
+            let circumstances = Circumstances {
+                null_odds,
+                kept: given
+                    .filter(|_| is_null)
+                    .map(|text| protocol.score_question(text, question)),
+                ..Circumstances::default()
+            };
+            let given = given.map(|text| if is_null { "" } else { text });
+            cases::case(dataset, question, given, *score, circumstances)
+        })
+        .collect()
 }

@@ -86,10 +86,11 @@ pub fn answer(
     let is_null = null_odds.is_some_and(|odds| odds > settings.null_threshold);
     let (score, text, origin) = match null {
         Some(null) if is_null => (null, String::new(), AnswerOrigin::Null),
-        _ => (best_score, best_text, texts.origin(best)),
+        _ => (best_score, best_text.clone(), texts.origin(best)),
     };
     Answer {
         text,
+        best_span: best_text,
         score: score as f32,
         margin: other.map(|other| (best_score - other.score()) as f32),
         null_odds,

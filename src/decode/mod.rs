@@ -134,6 +134,8 @@ pub struct Answer {
     /// The answer: a part of the passage, or empty for "no answer"; what the
     /// script says (`empty` or nothing) where no span was allowed.
     pub text: String,
+    /// The best span's text: that of `text`, unless "no answer" was given instead.
+    pub best_span: String,
     /// Start logit plus end logit of the best span (of the null answer's, where that was given);
     /// the pipeline's probability there.
     pub score: f32,

@@ -78,6 +78,7 @@ pub fn answer(
     };
     Answer {
         text: text.to_owned(),
+        best_span: best.map_or_else(String::new, |best| best.text.to_owned()),
         score: score as f32,
         margin: candidates
             .get(1)

@@ -59,6 +59,7 @@ pub fn answer(
     };
     Answer {
         text: text.to_owned(),
+        best_span: best_text.to_owned(),
         score,
         margin: other.map(|other| best_score - other.score),
         null_odds,

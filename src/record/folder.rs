@@ -187,6 +187,8 @@ fn question_lines(questions: &[QuestionResult]) -> Vec<u8> {
             exact_match: question.score.exact_match,
             f1: question.score.f1,
             answer: question.answer.clone(),
+            error: question.error.map(|kind| kind.name().to_owned()),
+            span: question.span.map(|(start, end)| [start, end]),
             score: question.span_score,
             margin: question.margin,
             null_odds: question.null_odds,

@@ -6,6 +6,7 @@ pub mod wire;
 pub use folder::{Folder, FolderError};
 pub use wire::WireRecord;
 
+use crate::analysis::ErrorKind;
 use crate::score::QuestionScore;
 
 /// One question's result: a line of `questions.jsonl`.
@@ -17,7 +18,11 @@ pub struct QuestionResult {
     pub answer: String,
     /// What it scored.
     pub score: QuestionScore,
-    /// Start logit plus end logit of the span answered with.
+    /// The kind of error; nothing where the answer is an exact match.
+    pub error: Option<ErrorKind>,
+    /// Where the answer stands in the passage, in code points, the end exclusive.
+    pub span: Option<(usize, usize)>,
+    /// Start logit plus end logit of the span answered with; a probability for the pipeline.
     pub span_score: f32,
     /// Distance to the best span of another text.
     pub margin: Option<f32>,

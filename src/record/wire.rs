@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::wire::WireAnalysis;
 use crate::measure::environment::Environment;
 use crate::measure::latency::Latencies;
 use crate::score::{Accuracy, squad_v2};
@@ -28,6 +29,9 @@ pub struct WireRecord {
     pub protocol: WireProtocol,
     /// The scorers' figures.
     pub accuracy: WireAccuracy,
+    /// What the scores alone do not say; records before 0.2 lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<WireAnalysis>,
     /// How fast.
     pub throughput: WireThroughput,
     /// Of questions: tokenising, the forward passes a question's windows were part of, decoding.
@@ -116,14 +120,20 @@ pub struct WireProtocol {
     pub auto: bool,
     /// `offline`: everything at once.
     pub scenario: String,
-    /// `run_qa`.
+    /// How the scorer's script adds: `plain` or `compensated`.
+    #[serde(default)]
+    pub summation: String,
+    /// `run_qa`, `google` or `pipeline`.
     pub decode: String,
     /// Tokens of a window at the most.
     pub max_seq_len: usize,
-    /// Tokens that two windows share.
+    /// Tokens that two windows share; for `google` the step from one to the next.
     pub doc_stride: usize,
-    /// Best starts and ends paired.
-    pub n_best: usize,
+    /// Tokens of a question at the most, for `google`.
+    #[serde(default)]
+    pub max_question_len: Option<usize>,
+    /// Best starts and ends paired; absent for `pipeline`, which looks at all.
+    pub n_best: Option<usize>,
     /// Tokens of an answer at the most.
     pub max_answer_len: usize,
     /// Above which null odds mean "no answer"; absent where none is allowed.
@@ -378,6 +388,12 @@ pub struct WireQuestion {
     pub f1: f64,
     /// The answer given.
     pub answer: String,
+    /// The kind of error; absent where the answer is an exact match.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// First and past-the-end code point of the answer in the passage, where it is a part of it.
+    #[serde(default)]
+    pub span: Option<[usize; 2]>,
     /// Start logit plus end logit.
     pub score: f32,
     /// Distance to the best span of another text.

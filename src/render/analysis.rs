@@ -193,11 +193,16 @@ fn thresholds(answerability: &WireAnswerability) -> Section {
         at("best for EM, ties kept together", &score.best_exact_match);
         at("best for F1, ties kept together", &score.best_f1);
         for (name, held_out) in [
-            ("chosen for EM on the other half", &score.held_out_exact_match),
+            (
+                "chosen for EM on the other half",
+                &score.held_out_exact_match,
+            ),
             ("chosen for F1 on the other half", &score.held_out_f1),
         ] {
             if let Some(held_out) = held_out {
-                let thresholds = held_out.directions.map(|way| format!("{:.4}", way.threshold));
+                let thresholds = held_out
+                    .directions
+                    .map(|way| format!("{:.4}", way.threshold));
                 let mut row = vec![
                     name.to_owned(),
                     thresholds.join(", "),

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::analysis::{self, Section};
 use super::{COLUMNS, figure};
 use crate::record::WireRecord;
 use crate::record::wire::WireLatencies;
@@ -28,6 +29,11 @@ fn write_report(page: &mut String, record: &WireRecord) -> std::fmt::Result {
         writeln!(page, "> **Warning:** {}\n", escape(warning))?;
     }
     section(page, "Accuracy", &accuracy(record))?;
+    if let Some(analysis) = &record.analysis {
+        for table in analysis::sections(analysis) {
+            write_table(page, &table)?;
+        }
+    }
     section(page, "Speed", &speed(record))?;
     latencies(page, record)?;
     section(page, "Memory", &memory(record))?;
@@ -42,6 +48,17 @@ fn row(name: &str, value: impl std::fmt::Display) -> Row {
     (name.to_owned(), format!("{value}"))
 }
 
+fn write_table(page: &mut String, table: &Section) -> std::fmt::Result {
+    writeln!(page, "## {}\n", escape(&table.title))?;
+    writeln!(page, "| {} |", table.headings.join(" | "))?;
+    writeln!(page, "|{}", "---|".repeat(table.headings.len()))?;
+    for row in &table.rows {
+        let cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
+        writeln!(page, "| {} |", cells.join(" | "))?;
+    }
+    writeln!(page)
+}
+
 fn section(page: &mut String, title: &str, rows: &[Row]) -> std::fmt::Result {
     writeln!(page, "## {title}\n\n| | |\n|---|---|")?;
     for (name, value) in rows {
@@ -54,6 +71,7 @@ fn accuracy(record: &WireRecord) -> Vec<Row> {
     let accuracy = &record.accuracy;
     let mut rows = vec![
         row("protocol", &record.protocol.name),
+        row("summation", &record.protocol.summation),
         row("exact match", format!("{:.4} %", accuracy.exact_match)),
         row("F1", format!("{:.4} %", accuracy.f1)),
         row("questions scored", accuracy.total),
@@ -143,6 +161,7 @@ fn inputs(record: &WireRecord) -> Vec<Row> {
     rows.extend([
         row("data set", &dataset.id),
         row("sha256", &dataset.sha256),
+        row("revision", dataset.revision.as_deref().unwrap_or("none")),
         row("questions", dataset.questions),
         row("unanswerable", dataset.unanswerable),
         row("windows", dataset.windows),
@@ -154,9 +173,12 @@ fn inputs(record: &WireRecord) -> Vec<Row> {
             format!("{}, {}", protocol.max_seq_len, protocol.doc_stride),
         ),
         row(
-            "n-best, answer length",
-            format!("{}, {}", protocol.n_best, protocol.max_answer_len),
+            "n-best",
+            protocol
+                .n_best
+                .map_or("all spans".to_owned(), |count| count.to_string()),
         ),
+        row("answer length at the most", protocol.max_answer_len),
         row("threads", protocol.threads),
         row(
             "batch",

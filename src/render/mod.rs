@@ -1,5 +1,6 @@
 //! Records as text: pure functions, each from records to one format.
 
+pub mod analysis;
 pub mod markdown;
 pub mod table;
 
@@ -16,6 +17,13 @@ const COLUMNS: &[Column] = &[
     ("questions", |r| r.dataset.questions.to_string()),
     ("EM %", |r| format!("{:.2}", r.accuracy.exact_match)),
     ("F1 %", |r| format!("{:.2}", r.accuracy.f1)),
+    ("95 % of F1", |r| {
+        let intervals = r.analysis.as_ref().map(|analysis| &analysis.intervals);
+        let by_passage = intervals.and_then(|intervals| intervals.by_passage);
+        by_passage.map_or("-".to_owned(), |by| {
+            format!("{:.1}–{:.1}", by.f1.lower, by.f1.upper)
+        })
+    }),
     ("questions/s", |r| figure(r.throughput.questions_per_s)),
     ("windows/s", |r| figure(r.throughput.windows_per_s)),
     ("p50 ms", |r| figure(r.latency_ms.p50)),

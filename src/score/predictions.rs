@@ -95,6 +95,17 @@ impl NoAnswerProbabilities {
         })
     }
 
+    /// The probability of the question `id`, if there is one.
+    pub fn get(&self, id: &str) -> Option<f64> {
+        self.index.get(id).map(|&at| self.values[at].1)
+    }
+
+    /// Whether all values lie between 0 and 1, as probabilities do and differences of logits do not.
+    pub fn are_probabilities(&self) -> bool {
+        let mut values = self.values.iter();
+        values.all(|(_, value)| (0.0..=1.0).contains(value))
+    }
+
     /// The probability of the question `id`.
     pub(super) fn of(&self, id: &str) -> Result<f64, ScoreError> {
         let at = self

@@ -22,12 +22,17 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// `squad-v2` for a data set with unanswerable questions, else `squad-v1`.
-    pub fn for_dataset(dataset: &Dataset) -> Self {
+    /// The protocol that the data set's card or name asks for; else `squad-v2`
+    /// for one with unanswerable questions and `squad-v1` for others. With the reason.
+    pub fn for_dataset(dataset: &Dataset) -> (Self, &'static str) {
+        let named = dataset.protocol.as_deref().map(str::parse);
+        if let Some(Ok(ProtocolChoice::Named(protocol))) = named {
+            return (protocol, "the one of the data set's card or name");
+        }
         if dataset.has_unanswerable {
-            Self::SquadV2
+            (Self::SquadV2, "some of its questions have no answer")
         } else {
-            Self::SquadV1
+            (Self::SquadV1, "all of its questions have an answer")
         }
     }
 
@@ -119,9 +124,16 @@ impl ProtocolChoice {
     /// The protocol that scores `dataset`.
     pub fn resolve(self, dataset: &Dataset) -> Protocol {
         match self {
-            Self::Auto => Protocol::for_dataset(dataset),
+            Self::Auto => Protocol::for_dataset(dataset).0,
             Self::Named(protocol) => protocol,
         }
+    }
+
+    /// One line on what was chosen for the user and why, where it was.
+    pub fn note(self, dataset: &Dataset) -> Option<String> {
+        let Self::Auto = self else { return None };
+        let (protocol, reason) = Protocol::for_dataset(dataset);
+        Some(format!("{}: scored by {protocol}: {reason}", dataset.id))
     }
 }
 
