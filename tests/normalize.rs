@@ -190,6 +190,6 @@ fn generated_strings_are_normalised_as_by_the_scripts() {
 fn report(texts: &[String], lines: &str) -> String {
     let pairs = texts.iter().zip(lines.lines());
     pairs
-        .map(|(text, line)| format!("{} -> {}\n", text.escape_unicode(), line.escape_unicode()))
+        .map(|(text, line)| format!("{} -> {}\n", text.escape_default(), line.escape_default()))
         .collect()
 }
