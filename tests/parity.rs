@@ -8,21 +8,26 @@ use std::path::{Path, PathBuf};
 use spanbench::bundled;
 use spanbench::cell::{self, CellSettings, CellSpec, Silent, WindowOrder};
 use spanbench::dataset::QuestionSelection;
+use spanbench::decode::Decoder;
 use spanbench::device::DeviceChoice;
 use spanbench::hub;
 use spanbench::models::Precision;
 use spanbench::ops::FormChoice;
 use spanbench::record::CellOutput;
-use spanbench::score::{Protocol, ProtocolChoice};
+use spanbench::score::{Protocol, ProtocolChoice, Summation};
 use spanbench::windows::WindowSettings;
 use support::{Expected, json, project, shared};
 
 fn settings() -> CellSettings {
     CellSettings {
         windows: WindowSettings::default(),
+        decoder: Decoder::RunQa,
         n_best: 20,
         max_answer_len: 30,
         protocol: ProtocolChoice::Auto,
+        summation: Summation::Plain,
+        resamples: 200,
+        folds: 5,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         batch_tokens: 2048,
         order: WindowOrder::AsGiven,

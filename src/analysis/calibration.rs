@@ -33,17 +33,19 @@ pub struct Calibration {
     pub brier: f64,
 }
 
-/// The probability of "no answer" that null odds stand for.
-fn probability(null_odds: f64, scale: NullScale) -> f64 {
-    match scale {
+/// The probability of "no answer" that null odds stand for, if they stand for one.
+fn probability(null_odds: f64, scale: NullScale) -> Option<f64> {
+    let probability = match scale {
         NullScale::LogitDifference => 1.0 / (1.0 + (-null_odds).exp()),
         NullScale::Probability => null_odds,
-    }
+        NullScale::ProbabilityDifference => return None,
+    };
+    (0.0..=1.0).contains(&probability).then_some(probability)
 }
 
 /// Calibration over questions, each with its null odds and whether it has an answer.
 ///
-/// Nothing where there are none, and where odds that should be probabilities are not.
+/// Nothing where there are none, and where odds stand for no probability.
 ///
 /// Source: Guo et al., "On Calibration of Modern Neural Networks" (2017), section 2;
 /// scikit-learn's `calibration_curve` and `brier_score_loss`.
@@ -58,10 +60,7 @@ pub(super) fn calibration(
     let mut unanswerable = [0_usize; BINS];
     let mut squares = 0.0;
     for (null_odds, has_answer) in questions {
-        let probability = probability(null_odds, scale);
-        if !(0.0..=1.0).contains(&probability) {
-            return None;
-        }
+        let probability = probability(null_odds, scale)?;
         let bin = inner.partition_point(|edge| *edge < probability);
         n[bin] += 1;
         probabilities[bin] += probability;

@@ -402,10 +402,11 @@ fn wire_dataset(dataset: &Dataset, answers: &Answers) -> WireDataset {
 fn wire_protocol(spec: &CellSpec, answering: &AnswerSettings, dataset: &Dataset) -> WireProtocol {
     let (settings, questions) = (&spec.settings, &spec.questions);
     let decode = &answering.decode;
+    let protocol = settings.protocol.resolve(dataset);
     WireProtocol {
-        name: settings.protocol.resolve(dataset).name().to_owned(),
+        name: protocol.name().to_owned(),
         auto: settings.protocol == ProtocolChoice::Auto,
-        summation: settings.summation.name().to_owned(),
+        summation: (protocol == Protocol::SquadV2).then(|| settings.summation.name().to_owned()),
         scenario: "offline".to_owned(),
         decode: decode.decoder.name().to_owned(),
         max_seq_len: settings.windows.max_seq_len,

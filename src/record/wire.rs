@@ -120,9 +120,9 @@ pub struct WireProtocol {
     pub auto: bool,
     /// `offline`: everything at once.
     pub scenario: String,
-    /// How the scorer's script adds: `plain` or `compensated`.
+    /// How the scorer's script adds, `plain` or `compensated`, where it calls `sum()`.
     #[serde(default)]
-    pub summation: String,
+    pub summation: Option<String>,
     /// `run_qa`, `google` or `pipeline`.
     pub decode: String,
     /// Tokens of a window at the most.
@@ -165,9 +165,6 @@ pub struct WireAccuracy {
     pub f1: f64,
     /// Questions scored.
     pub total: usize,
-    /// How the means were summed, `plain` or `compensated`, where the protocol's script calls `sum()`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub summation: Option<String>,
     /// What else the protocol's script prints.
     #[serde(flatten)]
     pub more: serde_json::Map<String, serde_json::Value>,
@@ -270,18 +267,17 @@ pub struct WireEnvironment {
 impl From<&Accuracy> for WireAccuracy {
     fn from(accuracy: &Accuracy) -> Self {
         let mut more = serde_json::Map::new();
-        let (total, summation) = match accuracy {
-            Accuracy::SquadV1(accuracy) | Accuracy::Mlqa(accuracy) => (accuracy.total, None),
+        let total = match accuracy {
+            Accuracy::SquadV1(accuracy) | Accuracy::Mlqa(accuracy) => accuracy.total,
             Accuracy::SquadV2(accuracy) => {
                 add_squad_v2(accuracy, &mut more);
-                (accuracy.all.total, Some(accuracy.summation))
+                accuracy.all.total
             }
         };
         Self {
             exact_match: accuracy.exact_match(),
             f1: accuracy.f1(),
             total,
-            summation: summation.map(|summation| summation.name().to_owned()),
             more,
         }
     }

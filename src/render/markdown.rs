@@ -71,7 +71,6 @@ fn accuracy(record: &WireRecord) -> Vec<Row> {
     let accuracy = &record.accuracy;
     let mut rows = vec![
         row("protocol", &record.protocol.name),
-        row("summation", &record.protocol.summation),
         row("exact match", format!("{:.4} %", accuracy.exact_match)),
         row("F1", format!("{:.4} %", accuracy.f1)),
         row("questions scored", accuracy.total),

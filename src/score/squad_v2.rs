@@ -33,8 +33,6 @@ pub struct SquadV2 {
     pub best: Option<(BestThreshold, BestThreshold)>,
     /// Where no-answer probabilities were given and some question has an answer.
     pub average_precisions: Option<AveragePrecisions>,
-    /// How the means of the groups were summed.
-    pub summation: Summation,
 }
 
 /// Exact match and F1 of one prediction: the best over the gold answers.
@@ -150,7 +148,6 @@ pub fn score(
             (exact, walk.best_threshold(|score| score.f1))
         }),
         average_precisions: walk.as_ref().and_then(Walk::average_precisions),
-        summation,
     };
     Ok((accuracy, scores(&terms)))
 }
