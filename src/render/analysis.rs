@@ -113,8 +113,8 @@ fn slice_cells(slice: &WireSlice) -> Vec<String> {
 /// The slices that are worse than chance explains.
 fn worst(analysis: &WireAnalysis) -> Section {
     let worst = analysis.worst_slices(10).into_iter();
-    let rows = worst.map(|(property, slice)| {
-        let mut row = vec![spaced(property), slice.name.clone()];
+    let rows = worst.map(|(name, slice)| {
+        let mut row = vec![property(name), slice.name.clone()];
         row.extend(slice_cells(slice));
         row
     });
@@ -261,7 +261,7 @@ fn calibration(score: &WireNullScore) -> Option<Section> {
 /// Every property's slices.
 fn slices(analysis: &WireAnalysis) -> Vec<Section> {
     let sections = analysis.slices.iter().map(|dimension| {
-        let mut title = format!("By {}", spaced(&dimension.property));
+        let mut title = format!("By {}", property(&dimension.property));
         if dimension.slices.len() > MOST_SLICES {
             let count = dimension.slices.len();
             title += &format!(" (the worst {MOST_SLICES} of {count}; all are in run.json)");
@@ -275,6 +275,19 @@ fn slices(analysis: &WireAnalysis) -> Vec<Section> {
         Section::new(&title, &headings, rows.collect())
     });
     sections.collect()
+}
+
+/// What slices differ in, with the unit.
+fn property(name: &str) -> String {
+    match name {
+        "answer_length" => "answer length in words",
+        "context_length" => "passage length in words",
+        "windows" => "number of windows",
+        "answer_position" => "place of the answer in the passage",
+        "answer_rarity" => "number of passages with the answer's rarest word",
+        other => return spaced(other),
+    }
+    .to_owned()
 }
 
 /// A name of the record as words.

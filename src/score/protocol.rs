@@ -27,12 +27,12 @@ impl Protocol {
     pub fn for_dataset(dataset: &Dataset) -> (Self, &'static str) {
         let named = dataset.protocol.as_deref().map(str::parse);
         if let Some(Ok(ProtocolChoice::Named(protocol))) = named {
-            return (protocol, "the one of the data set's card or name");
+            return (protocol, "as its card or name says");
         }
         if dataset.has_unanswerable {
-            (Self::SquadV2, "some of its questions have no answer")
+            (Self::SquadV2, "because some of its questions have no answer")
         } else {
-            (Self::SquadV1, "all of its questions have an answer")
+            (Self::SquadV1, "because all of its questions have an answer")
         }
     }
 
@@ -133,7 +133,7 @@ impl ProtocolChoice {
     pub fn note(self, dataset: &Dataset) -> Option<String> {
         let Self::Auto = self else { return None };
         let (protocol, reason) = Protocol::for_dataset(dataset);
-        Some(format!("{}: scored by {protocol}: {reason}", dataset.id))
+        Some(format!("{}: scored by {protocol}, {reason}", dataset.id))
     }
 }
 
