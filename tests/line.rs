@@ -81,7 +81,10 @@ fn a_stub_model_runs_the_whole_line() {
         answers.windows_of.iter().all(|&count| count >= 2),
         "the passage fits no window of 32"
     );
-    assert_eq!(answers.windows.len(), answers.windows_of.iter().sum::<usize>());
+    assert_eq!(
+        answers.windows.len(),
+        answers.windows_of.iter().sum::<usize>()
+    );
     assert_eq!(answers.flops, answers.tokens as u64);
     assert_eq!(answers.latencies.len(), 2);
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::text::{byte_of, fold, occurrences, share_sentence};
+use super::text::{Sentences, byte_of, fold, occurrences};
 use super::{Case, Gold, Reach};
 
 /// The kind of error of an answer that is no exact match.
@@ -127,8 +127,10 @@ fn unequal(case: &Case, prediction: &str) -> ErrorKind {
         predicted.iter().any(|a| golds.iter().any(|b| holds(a, b)))
     };
     if any_pair(&|a, b| a.start < b.end && b.start < a.end) {
-        ErrorKind::Boundary
-    } else if any_pair(&|a, b| share_sentence(passage, a, b)) {
+        return ErrorKind::Boundary;
+    }
+    let sentences = Sentences::of(passage);
+    if any_pair(&|a, b| sentences.share(a, b)) {
         ErrorKind::WrongPlace
     } else {
         ErrorKind::WrongSentence

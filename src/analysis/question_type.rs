@@ -35,7 +35,7 @@ const ENGLISH: QuestionWords = QuestionWords {
     unspaced: false,
 };
 
-/// Without an accent the same words are conjunctions.
+/// Without an accent the same words are conjunctions, but for slips at the beginning.
 const SPANISH: QuestionWords = QuestionWords {
     anywhere: [
         &["quién", "quiénes"],
@@ -43,10 +43,10 @@ const SPANISH: QuestionWords = QuestionWords {
         &["cuándo"],
         &["dónde", "adónde"],
         &["por qué"],
-        &["cómo", "cuánto", "cuánta", "cuántos", "cuántas"],
+        &["cómo", "cuán", "cuánto", "cuánta", "cuántos", "cuántas"],
         &["cuál", "cuáles"],
     ],
-    at_start: NONE,
+    at_start: [&["quien"], &["que"], &[], &[], &[], &[], &["cual"]],
     unspaced: false,
 };
 
@@ -55,7 +55,7 @@ const GERMAN: QuestionWords = QuestionWords {
         &["wer", "wen", "wem", "wessen"],
         &[
             "was", "wodurch", "wofür", "womit", "wonach", "woran", "worauf", "woraus", "worin",
-            "worüber", "wovon", "wozu",
+            "worum", "worüber", "wovon", "wozu",
         ],
         &["wann"],
         &["wo", "woher", "wohin"],
@@ -72,7 +72,7 @@ const VIETNAMESE: QuestionWords = QuestionWords {
         &["ai"],
         &["gì"],
         &["khi nào", "bao giờ", "lúc nào"],
-        &["đâu"],
+        &["đâu", "nơi nào", "chỗ nào"],
         &["sao", "tại sao", "vì sao"],
         &[
             "thế nào",
@@ -110,7 +110,9 @@ const CHINESE: QuestionWords = QuestionWords {
         &["为什么", "為什麼", "为何", "為何"],
         &[
             "怎么", "怎麼", "怎样", "怎樣", "如何", "多少", "多大", "多久", "多长", "多長", "多高",
-            "多远", "多遠", "几个", "幾個", "几次", "幾次", "几年", "幾年", "几位", "幾位",
+            "多远", "多遠", "几个", "幾個", "几次", "幾次", "几年", "幾年", "几位", "幾位", "几种",
+            "幾種", "几名", "幾名", "几支", "幾支", "几天", "幾天", "几场", "幾場", "第几", "第幾",
+            "有多", "多么", "多麼",
         ],
         &["哪"],
     ],
@@ -121,8 +123,25 @@ const CHINESE: QuestionWords = QuestionWords {
 /// The words of two letters are prepositions and relatives where they do not begin the question.
 const ARABIC: QuestionWords = QuestionWords {
     anywhere: [
-        &["من الذي", "من التي", "من الذين"],
-        &["ماذا", "بماذا"],
+        &[
+            "من الذي",
+            "من التي",
+            "من الذين",
+            "من هو",
+            "من هي",
+            "من هم",
+            "مع من",
+        ],
+        &[
+            "ماذا",
+            "بماذا",
+            "فماذا",
+            "ما هو",
+            "ما هي",
+            "ما الذي",
+            "ما التي",
+            "مالذي",
+        ],
         &["متى"],
         &["أين", "اين"],
         &["لماذا"],
@@ -151,13 +170,16 @@ const HINDI: QuestionWords = QuestionWords {
             "किसका",
             "किसकी",
             "किसके",
+            "किनका",
+            "किनकी",
+            "किनके",
             "किससे",
             "किन्होंने",
         ],
         &["क्या"],
         &["कब"],
         &["कहाँ", "कहां", "किधर"],
-        &["क्यों"],
+        &["क्यों", "किसलिए"],
         &["कैसे", "कैसा", "कैसी", "कितना", "कितने", "कितनी"],
         &[
             "किस",
@@ -297,6 +319,10 @@ mod tests {
             ("ar", "من غنى النشيد الوطني؟", "who"),
             ("ar", "\u{200f}مَا هي الأشياء؟", "what"),
             ("ar", "في أي قرن من القرون", "which"),
+            ("ar", "قبل مانينغ، من هو أسن ظهير؟", "who"),
+            ("es", "¿Que destruyó las reliquias?", "what"),
+            ("es", "Diga el nombre que se añadió", "other"),
+            ("zh", "带领了几支不同的球队？", "how"),
             ("hi", "लूथर के भजन लिखने का क्या कारण था?", "what"),
             ("hi", "संख्याएं कौन-सी है", "which"),
             ("hi", "राष्ट्रगान किसने गाया?", "who"),

@@ -30,7 +30,10 @@ impl Protocol {
             return (protocol, "as its card or name says");
         }
         if dataset.has_unanswerable {
-            (Self::SquadV2, "because some of its questions have no answer")
+            (
+                Self::SquadV2,
+                "because some of its questions have no answer",
+            )
         } else {
             (Self::SquadV1, "because all of its questions have an answer")
         }
