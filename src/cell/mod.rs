@@ -162,9 +162,6 @@ impl Run {
     ) -> Result<Dataset, DatasetError> {
         let mut dataset = Dataset::open(&spec.dataset, spec.settings.offline, progress)?;
         dataset.select(&spec.questions)?;
-        if let Some(note) = spec.settings.protocol.note(&dataset) {
-            progress.note(&note);
-        }
         self.clock.end("dataset");
         Ok(dataset)
     }
@@ -406,6 +403,7 @@ fn wire_protocol(spec: &CellSpec, answering: &AnswerSettings, dataset: &Dataset)
     WireProtocol {
         name: protocol.name().to_owned(),
         auto: settings.protocol == ProtocolChoice::Auto,
+        auto_reason: settings.protocol.reason(dataset).map(str::to_owned),
         summation: (protocol == Protocol::SquadV2).then(|| settings.summation.name().to_owned()),
         scenario: "offline".to_owned(),
         decode: decode.decoder.name().to_owned(),

@@ -19,7 +19,7 @@ use spanbench::windows::WindowSettings;
 
 use super::progress::Bars;
 use super::questions::{QuestionArguments, positive};
-use super::scoring::ScoringArguments;
+use super::scoring::{self, ScoringArguments};
 use super::terminal;
 
 /// What to run, and how.
@@ -132,6 +132,11 @@ fn run_cells(
         }
         for (cell, folder) in cells.iter().zip(&folders) {
             let output = cell::run(cell, &bars, &bars)?;
+            let protocol = &output.record.protocol;
+            if let Some(reason) = &protocol.auto_reason {
+                let dataset = &output.record.dataset.id;
+                terminal::note(&scoring::auto_note(dataset, &protocol.name, reason));
+            }
             for warning in &output.record.warnings {
                 terminal::note(&format!("warning: {warning}"));
             }

@@ -13,7 +13,7 @@ use spanbench::score::{self, NoAnswerProbabilities, Predictions, Protocol, Score
 
 use super::progress::Bars;
 use super::questions::QuestionArguments;
-use super::scoring::ScoringArguments;
+use super::scoring::{self, ScoringArguments};
 use super::terminal;
 
 /// What to score, and how.
@@ -96,8 +96,10 @@ fn print_notes(
     predictions: &Predictions,
     scored: &Scored,
 ) {
-    if let Some(note) = arguments.scoring.protocol.note(dataset) {
-        terminal::note(&note);
+    let choice = arguments.scoring.protocol;
+    if let Some(reason) = choice.reason(dataset) {
+        let protocol = choice.resolve(dataset);
+        terminal::note(&scoring::auto_note(&dataset.id, protocol.name(), reason));
     }
     if let Some(warning) = dataset.misplaced_warning() {
         terminal::note(&format!("warning: {warning}"));

@@ -29,3 +29,8 @@ fn folds(text: &str) -> Result<usize, String> {
         number => Ok(number),
     }
 }
+
+/// One line on the protocol that was chosen for the user, and why.
+pub fn auto_note(dataset: &str, protocol: &str, reason: &str) -> String {
+    format!("{dataset}: scored by {protocol}, {reason}")
+}

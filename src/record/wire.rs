@@ -118,6 +118,9 @@ pub struct WireProtocol {
     pub name: String,
     /// Whether it was chosen by the data set.
     pub auto: bool,
+    /// Why it was chosen, where it was.
+    #[serde(default)]
+    pub auto_reason: Option<String>,
     /// `offline`: everything at once.
     pub scenario: String,
     /// How the scorer's script adds, `plain` or `compensated`, where it calls `sum()`.

@@ -132,11 +132,9 @@ impl ProtocolChoice {
         }
     }
 
-    /// One line on what was chosen for the user and why, where it was.
-    pub fn note(self, dataset: &Dataset) -> Option<String> {
-        let Self::Auto = self else { return None };
-        let (protocol, reason) = Protocol::for_dataset(dataset);
-        Some(format!("{}: scored by {protocol}, {reason}", dataset.id))
+    /// Why the protocol was chosen, where it was left to the data set.
+    pub fn reason(self, dataset: &Dataset) -> Option<&'static str> {
+        (self == Self::Auto).then(|| Protocol::for_dataset(dataset).1)
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod cases;
 pub mod golden;
 pub mod matrix;
+pub mod program;
 pub mod stub;
 
 use std::collections::BTreeMap;
