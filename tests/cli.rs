@@ -485,7 +485,10 @@ fn settings_that_cannot_be_are_refused() {
         ),
         (["--dtype", "int4"], "known are f32, f16 and bf16"),
         (["--dtype", "int3"], "int3"),
-        (["--protocol", "x"], "known are auto, squad-v1 and squad-v2"),
+        (
+            ["--protocol", "x"],
+            "known are auto, squad-v1, squad-v2 and mlqa:LANG",
+        ),
         (["--nonsense", "x"], "--nonsense"),
     ] {
         let output = spanbench(home.path()).args(arguments).output().unwrap();

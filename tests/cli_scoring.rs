@@ -90,6 +90,29 @@ fn a_run_knows_what_its_score_is_made_of() {
     assert_eq!(whole["accuracy"], record["accuracy"]);
     assert_eq!(whole["analysis"]["intervals"], analysis["intervals"]);
     assert_eq!(whole["analysis"]["folds"], analysis["folds"]);
+
+    // Null odds are a no-answer probability file as they are; the two searches agree.
+    let odds = [
+        "--analysis",
+        "--na-prob",
+        "o/null_odds.json",
+        "--na-prob-thresh",
+        "1e9",
+    ];
+    let whole = printed(&call(home.path(), &[&score[..], &odds].concat()));
+    let found = &whole["analysis"]["answerability"]["null_score"];
+    for (ours, theirs) in [
+        ("official_exact_match", "best_exact"),
+        ("official_f1", "best_f1"),
+    ] {
+        let difference =
+            found[ours]["percent"].as_f64().unwrap() - whole["accuracy"][theirs].as_f64().unwrap();
+        assert!(difference.abs() < 1e-9, "{found}");
+        assert_eq!(
+            found[ours]["threshold"],
+            whole["accuracy"][format!("{theirs}_thresh")]
+        );
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! "Has an answer or not" as a classifier.
 
 use super::calibration::{Calibration, calibration};
-use super::thresholds::{Figure, HeldOut, Scored, best_threshold, held_out, means_at};
+use super::thresholds::{
+    Figure, HeldOut, OfficialBest, Scored, best_threshold, held_out, means_at, official_best,
+};
 use super::{Case, Means, Purpose, Settings, numbered};
 
 /// Points of a precision-recall curve that are kept at the most.
@@ -119,6 +121,10 @@ pub struct NullScore {
     pub best_exact_match: AtThreshold,
     /// At the best threshold for F1.
     pub best_f1: AtThreshold,
+    /// What the official script's search finds for exact match.
+    pub official_exact_match: OfficialBest,
+    /// What the official script's search finds for F1.
+    pub official_f1: OfficialBest,
     /// Thresholds chosen for exact match on the other half; absent where there is one passage.
     pub held_out_exact_match: Option<HeldOut>,
     /// Thresholds chosen for F1 on the other half; absent where there is one passage.
@@ -180,6 +186,8 @@ fn null_score(questions: &[Scored], settings: &Settings) -> Option<NullScore> {
             .and_then(|threshold| at_threshold(questions, threshold)),
         best_exact_match: best(Figure::ExactMatch)?,
         best_f1: best(Figure::F1)?,
+        official_exact_match: official_best(questions, Figure::ExactMatch)?,
+        official_f1: official_best(questions, Figure::F1)?,
         held_out_exact_match: held_out(questions, Figure::ExactMatch, seed),
         held_out_f1: held_out(questions, Figure::F1, seed),
         precision_recall: precision_recall(questions),

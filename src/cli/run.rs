@@ -132,15 +132,15 @@ fn run_cells(
         }
         for (cell, folder) in cells.iter().zip(&folders) {
             let output = cell::run(cell, &bars, &bars)?;
+            for warning in &output.record.warnings {
+                terminal::note(&format!("warning: {warning}"));
+            }
+            folder.write(&output, &render::markdown::report(&output.record))?;
             let protocol = &output.record.protocol;
             if let Some(reason) = &protocol.auto_reason {
                 let dataset = &output.record.dataset.id;
                 terminal::note(&scoring::auto_note(dataset, &protocol.name, reason));
             }
-            for warning in &output.record.warnings {
-                terminal::note(&format!("warning: {warning}"));
-            }
-            folder.write(&output, &render::markdown::report(&output.record))?;
             records.push(output.record);
         }
         Ok(())

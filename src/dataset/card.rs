@@ -7,6 +7,9 @@ use crate::bundled;
 /// The version of the cards' layout.
 pub const SCHEMA: u32 = 1;
 
+/// What stands for a language where there are several.
+pub const MULTILINGUAL: &str = "multilingual";
+
 /// A data-set card. What is not known is left out.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,7 +18,7 @@ pub struct WireDatasetCard {
     pub schema: u32,
     /// One sentence for lists.
     pub description: String,
-    /// ISO code of the passages' language.
+    /// ISO code of the passages' language, or [`MULTILINGUAL`].
     pub language: String,
     /// ISO code of the questions' language, where it is another.
     pub question_language: Option<String>,
@@ -102,7 +105,8 @@ mod tests {
             let card = card(name).expect(name);
             assert_eq!(card.schema, SCHEMA, "{name}");
             assert!(card.protocol.parse::<ProtocolChoice>().is_ok(), "{name}");
-            assert!((2..=3).contains(&card.language.len()), "{name}");
+            let is_code = (2..=3).contains(&card.language.len());
+            assert!(is_code || card.language == MULTILINGUAL, "{name}");
             let is_hub = matches!(card.source, WireDatasetSource::Repository { .. });
             assert_eq!(is_hub, !card.evidence.is_empty(), "{name}");
             let source = DatasetSource::parse(name).expect(name);

@@ -121,7 +121,7 @@ impl Dataset {
         };
         if let Some(card) = card(name) {
             name.clone_into(&mut dataset.id);
-            dataset.language = Some(card.language);
+            dataset.language = Some(card.language).filter(|code| code != card::MULTILINGUAL);
             dataset.protocol = Some(card.protocol);
         }
         Ok(dataset)

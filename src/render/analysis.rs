@@ -192,6 +192,24 @@ fn thresholds(answerability: &WireAnswerability) -> Section {
         }
         at("best for EM, ties kept together", &score.best_exact_match);
         at("best for F1, ties kept together", &score.best_f1);
+        for (name, best, is_f1) in [
+            (
+                "best EM by the official search",
+                &score.official_exact_match,
+                false,
+            ),
+            ("best F1 by the official search", &score.official_f1, true),
+        ] {
+            let mut row = vec![name.to_owned(), format!("{:.4}", best.threshold)];
+            let (percent, blank) = (percent(best.percent), dash());
+            row.extend(if is_f1 {
+                [blank, percent]
+            } else {
+                [percent, blank]
+            });
+            row.extend(std::iter::repeat_with(dash).take(7));
+            rows.push(row);
+        }
         for (name, held_out) in [
             (
                 "chosen for EM on the other half",

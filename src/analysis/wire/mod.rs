@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use answerability::{
     WireAnswerability, WireAtThreshold, WireBin, WireCalibration, WireClassFigures,
-    WireClassification, WireCurvePoint, WireHeldOut, WireNullScore, WirePrecisionRecall,
-    WireTransfer,
+    WireClassification, WireCurvePoint, WireHeldOut, WireNullScore, WireOfficialBest,
+    WirePrecisionRecall, WireTransfer,
 };
 
 use super::folds::{Folds, Spread};
