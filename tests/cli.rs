@@ -304,7 +304,7 @@ fn faulty_data_sets_are_refused_by_file_and_place() {
         .args(["--dataset", "none.json"])
         .output()
         .unwrap();
-    assert_refused(&output, &["none.json", "mixed-bag"]);
+    assert_refused(&output, &["none.json", "spanbench list datasets"]);
     let output = spanbench(home.path())
         .args(["--dataset", "."])
         .output()

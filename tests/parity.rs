@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use spanbench::bundled;
 use spanbench::cell::{self, CellSettings, CellSpec, Silent, WindowOrder};
 use spanbench::dataset::QuestionSelection;
-use spanbench::decode::Decoder;
 use spanbench::device::DeviceChoice;
 use spanbench::hub;
 use spanbench::models::Precision;
@@ -21,7 +20,6 @@ use support::{Expected, json, project, shared};
 fn settings() -> CellSettings {
     CellSettings {
         windows: WindowSettings::default(),
-        decoder: Decoder::RunQa,
         n_best: 20,
         max_answer_len: 30,
         protocol: ProtocolChoice::Auto,

@@ -2,6 +2,7 @@
 
 mod analysis;
 pub mod answer;
+mod sections;
 
 use std::time::SystemTime;
 
@@ -12,16 +13,12 @@ use crate::decode::{DecodeSettings, Decoder};
 use crate::device::{DeviceChoice, DeviceError, OpenDevice};
 use crate::hub::Progress as HubProgress;
 use crate::measure::environment::Environment;
-use crate::measure::latency::Latencies;
 use crate::measure::memory::MemoryWatch;
 use crate::measure::phases::PhaseClock;
 use crate::models::files::ModelFiles;
 use crate::models::{self, ModelDescription, ModelError, Precision, SpanModel};
 use crate::ops::FormChoice;
-use crate::record::wire::{
-    self, WireAccuracy, WireDataset, WireEnvironment, WireFile, WireMemory, WireModel,
-    WireProtocol, WireRecord, WireThroughput,
-};
+use crate::record::wire::{self, WireAccuracy, WireEnvironment, WireMemory, WireRecord};
 use crate::record::{CellOutput, QuestionResult};
 use crate::score::{self, Predictions, Protocol, ProtocolChoice, ScoreError, Scored, Summation};
 use crate::tokenizer;
@@ -78,10 +75,8 @@ pub struct CellSpec {
 /// The settings of a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CellSettings {
-    /// How passages are cut.
+    /// How passages are cut, and whose way of choosing answers is followed.
     pub windows: WindowSettings,
-    /// Whose way of choosing answers is followed, its windows included.
-    pub decoder: Decoder,
     /// Best starts and ends of a window that are paired.
     pub n_best: usize,
     /// Tokens of an answer at the most.
@@ -184,7 +179,7 @@ impl Run {
         let answer_settings = AnswerSettings {
             windows: settings.windows,
             decode: DecodeSettings {
-                decoder: settings.decoder,
+                decoder: settings.windows.decoder,
                 n_best: settings.n_best,
                 max_answer_len: settings.max_answer_len,
                 null_allowed: protocol.allows_no_answer(),
@@ -249,15 +244,15 @@ impl Run {
             schema: wire::SCHEMA,
             cell: spec.name.clone(),
             started: humantime::format_rfc3339_millis(self.started).to_string(),
-            model: wire_model(files, model.description()),
-            dataset: wire_dataset(dataset, answers),
+            model: sections::wire_model(files, model.description()),
+            dataset: sections::wire_dataset(dataset, answers),
             device: self.device.name.clone(),
-            protocol: wire_protocol(spec, answer_settings, dataset),
+            protocol: sections::wire_protocol(spec, answer_settings, dataset),
             accuracy: WireAccuracy::from(&scored.accuracy),
             analysis: Some(analysis),
-            throughput: wire_throughput(answers),
-            latency_ms: summary(&answers.latencies),
-            batch_latency_ms: summary(&answers.batch_latencies),
+            throughput: sections::wire_throughput(answers),
+            latency_ms: sections::summary(&answers.latencies),
+            batch_latency_ms: sections::summary(&answers.batch_latencies),
             memory: WireMemory {
                 weights_bytes,
                 rss_peak_bytes: peaks.resident,
@@ -266,7 +261,7 @@ impl Run {
             },
             phases_s: serde_json::Map::new(),
             wall_s: 0.0,
-            warnings: warnings(dataset, &environment, &self.device),
+            warnings: sections::warnings(dataset, &environment, &self.device),
             environment,
         };
         self.clock.end("record");
@@ -356,104 +351,4 @@ fn question_results(
             },
         )
         .collect()
-}
-
-fn wire_model(files: &ModelFiles, description: &ModelDescription) -> WireModel {
-    let files_read = files.all().map(|file| WireFile {
-        name: file.name.clone(),
-        bytes: file.bytes.len() as u64,
-        sha256: file.sha256.clone(),
-    });
-    WireModel {
-        id: files.id.clone(),
-        revision: files.revision.clone(),
-        architecture: description.architecture.to_owned(),
-        parameters: description.parameters,
-        dtype: description.dtype.to_owned(),
-        compute_dtype: description.compute_dtype.to_owned(),
-        ops: description.ops.to_owned(),
-        files: files_read.collect(),
-    }
-}
-
-fn wire_dataset(dataset: &Dataset, answers: &Answers) -> WireDataset {
-    let files = dataset.files.iter().map(|file| WireFile {
-        name: file.name.clone(),
-        bytes: file.bytes,
-        sha256: file.sha256.clone(),
-    });
-    WireDataset {
-        id: dataset.id.clone(),
-        revision: dataset.revision.clone(),
-        language: dataset.language.clone(),
-        sha256: dataset.sha256.clone(),
-        files: files.collect(),
-        questions: dataset.questions.len(),
-        unanswerable: dataset.unanswerable(),
-        windows: answers.windows.len(),
-        tokens: answers.tokens,
-        misplaced_answers: dataset.misplaced_answers(),
-    }
-}
-
-fn wire_protocol(spec: &CellSpec, answering: &AnswerSettings, dataset: &Dataset) -> WireProtocol {
-    let (settings, questions) = (&spec.settings, &spec.questions);
-    let decode = &answering.decode;
-    let protocol = settings.protocol.resolve(dataset);
-    WireProtocol {
-        name: protocol.name().to_owned(),
-        auto: settings.protocol == ProtocolChoice::Auto,
-        auto_reason: settings.protocol.reason(dataset).map(str::to_owned),
-        summation: (protocol == Protocol::SquadV2).then(|| settings.summation.name().to_owned()),
-        scenario: "offline".to_owned(),
-        decode: decode.decoder.name().to_owned(),
-        max_seq_len: settings.windows.max_seq_len,
-        doc_stride: settings.windows.doc_stride,
-        max_question_len: (decode.decoder == Decoder::Google)
-            .then_some(settings.windows.max_question_len),
-        n_best: (decode.decoder != Decoder::Pipeline).then_some(decode.n_best),
-        max_answer_len: decode.max_answer_len,
-        null_threshold: decode.null_allowed.then_some(decode.null_threshold),
-        ids_sha256: questions.ids.as_ref().map(|file| file.sha256.clone()),
-        sample: questions.sample,
-        limit: questions.limit,
-        threads: settings.threads,
-        batch_tokens: settings.batch_tokens,
-        window_order: settings.order.name().to_owned(),
-        seed: settings.seed,
-    }
-}
-
-fn wire_throughput(answers: &Answers) -> WireThroughput {
-    let per_forward = |count: f64| count / answers.forward_s;
-    WireThroughput {
-        questions_per_s: answers.answers.len() as f64 / answers.end_to_end_s,
-        windows_per_s: per_forward(answers.windows.len() as f64),
-        tokens_per_s: per_forward(answers.tokens as f64),
-        // Batches are packed: no padding is ever computed.
-        padding_waste: 0.0,
-        flops_per_s: per_forward(answers.flops as f64),
-        peak_fraction: None,
-        forward_s: answers.forward_s,
-        end_to_end_s: answers.end_to_end_s,
-    }
-}
-
-fn summary(durations: &[std::time::Duration]) -> wire::WireLatencies {
-    let summary = Latencies::of(durations);
-    summary
-        .expect("OK because a data set holds a question, and a question has a window")
-        .into()
-}
-
-fn warnings(dataset: &Dataset, environment: &WireEnvironment, device: &OpenDevice) -> Vec<String> {
-    let mut warnings: Vec<String> = dataset.misplaced_warning().into_iter().collect();
-    warnings.extend(device.note.clone());
-    if !environment.is_optimised() {
-        warnings.push(format!(
-            "a {} build (opt-level {}): its timings mean nothing; build with --release",
-            environment.profile, environment.opt_level
-        ));
-    }
-    warnings
 }

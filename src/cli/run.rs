@@ -226,7 +226,6 @@ fn settings(arguments: &RunArguments) -> CellSettings {
                 .unwrap_or(windows.max_question_len),
             decoder: arguments.decode,
         },
-        decoder: arguments.decode,
         n_best: arguments.n_best.unwrap_or(decode.n_best),
         max_answer_len: arguments.max_answer_len.unwrap_or(decode.max_answer_len),
         protocol: arguments.scoring.protocol,

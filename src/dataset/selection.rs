@@ -36,13 +36,13 @@ impl IdFile {
             place: format!("byte {}", fault.valid_up_to()),
         })?;
         let text = text.trim_start_matches('\u{feff}');
-        let ids: Vec<(usize, String)> = match serde_json::from_str::<Vec<String>>(text) {
-            Ok(list) => list.into_iter().map(|id| (1, id)).collect(),
-            Err(_) => {
-                let lines = text.lines().enumerate();
-                let lines = lines.map(|(line, id)| (line + 1, id.trim().to_owned()));
-                lines.filter(|(_, id)| !id.is_empty()).collect()
-            }
+        let list = serde_json::from_str::<Vec<String>>(text);
+        let ids: Vec<(usize, String)> = if let Ok(list) = list {
+            list.into_iter().map(|id| (1, id)).collect()
+        } else {
+            let lines = text.lines().enumerate();
+            let lines = lines.map(|(line, id)| (line + 1, id.trim().to_owned()));
+            lines.filter(|(_, id)| !id.is_empty()).collect()
         };
         if ids.is_empty() {
             return Err(DatasetError::NoIds { path: origin });

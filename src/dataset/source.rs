@@ -55,13 +55,11 @@ impl DatasetSource {
     ///
     /// Fails where the name is not of that form.
     pub fn parse_remote(name: &str) -> Result<Self, DatasetError> {
-        match card(name) {
-            Some(card) => Self::of_card(name, card.source),
-            None => {
-                let rest = name.strip_prefix(HUB_PREFIX).unwrap_or(name);
-                HubDataset::parse(name, rest).map(Self::Hub)
-            }
+        if let Some(card) = card(name) {
+            return Self::of_card(name, card.source);
         }
+        let rest = name.strip_prefix(HUB_PREFIX).unwrap_or(name);
+        HubDataset::parse(name, rest).map(Self::Hub)
     }
 
     fn of_card(name: &str, source: WireDatasetSource) -> Result<Self, DatasetError> {
