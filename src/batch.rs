@@ -88,8 +88,7 @@ mod tests {
             question: 0,
             token_ids: ids.to_vec(),
             token_types: vec![0; ids.len()],
-            passage_start: 0,
-            offsets: Vec::new(),
+            ..Window::default()
         }
     }
 

@@ -156,6 +156,7 @@ fn answers(
     let windows = WindowSettings {
         max_seq_len: expected.settings.max_seq_len,
         doc_stride: expected.settings.doc_stride,
+        ..WindowSettings::default()
     };
     let description = model.description();
     let source = tokenizer::read(description.architecture, &files.config, &files.tokenizer);

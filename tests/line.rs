@@ -5,7 +5,7 @@ mod support;
 use spanbench::bundled;
 use spanbench::cell::answer::{AnswerError, AnswerSettings, Answers, Silent, WindowOrder, answer};
 use spanbench::dataset::Dataset;
-use spanbench::decode::DecodeSettings;
+use spanbench::decode::{DecodeSettings, Decoder};
 use spanbench::measure::phases::PhaseClock;
 use spanbench::models::SpanModel;
 use spanbench::score::{self, Predictions, Protocol};
@@ -18,8 +18,11 @@ const SETTINGS: AnswerSettings = AnswerSettings {
     windows: WindowSettings {
         max_seq_len: 32,
         doc_stride: 8,
+        max_question_len: 64,
+        decoder: Decoder::RunQa,
     },
     decode: DecodeSettings {
+        decoder: Decoder::RunQa,
         n_best: 20,
         max_answer_len: 30,
         null_allowed: true,
@@ -165,6 +168,7 @@ fn a_question_longer_than_its_window_is_refused_by_name() {
         windows: WindowSettings {
             max_seq_len: 14,
             doc_stride: 8,
+            ..SETTINGS.windows
         },
         ..SETTINGS
     };
@@ -289,6 +293,7 @@ fn byte_level_windows_are_those_of_the_python_tokenisers() {
     let settings = WindowSettings {
         max_seq_len: expected.max_seq_len,
         doc_stride: expected.doc_stride,
+        ..WindowSettings::default()
     };
     let bytes = std::fs::read(folder.join("tokenizer.json")).unwrap();
     let source = tokenizer::from_json("tokenizer.json", &bytes).unwrap();

@@ -118,6 +118,7 @@ fn nothing_about_how_it_is_computed_changes_an_answer() {
         windows: WindowSettings {
             max_seq_len: 128,
             doc_stride: 32,
+            ..WindowSettings::default()
         },
         ..settings()
     };

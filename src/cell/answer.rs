@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::batch::{self, Batch};
 use crate::dataset::Dataset;
 use crate::dataset::characters::CharacterIndex;
-use crate::decode::{Answer, DecodeSettings, run_qa};
+use crate::decode::{self, Answer, DecodeSettings, WindowLogits};
 use crate::measure::phases::PhaseClock;
 use crate::models::{ModelError, SpanModel};
 use crate::windows::{Window, WindowError, WindowSettings, Windower};
@@ -175,8 +175,15 @@ pub fn answer(
     let forward_s = clock.end("forward");
 
     let windows_of = count_windows(dataset, &windows);
-    let (answers, decode_times) =
-        decode(model, dataset, &windows, &windows_of, &results, settings)?;
+    let (answers, decode_times) = decode_all(
+        model,
+        windower,
+        dataset,
+        &windows,
+        &windows_of,
+        &results,
+        settings,
+    )?;
     let decode_s = clock.end("decode");
 
     let mut latencies: Vec<Duration> = cut.times;
@@ -236,8 +243,9 @@ fn count_windows(dataset: &Dataset, windows: &[Window]) -> Vec<usize> {
 }
 
 /// Chooses the answers, question by question in parallel.
-fn decode(
+fn decode_all(
     model: &dyn SpanModel,
+    windower: &Windower,
     dataset: &Dataset,
     windows: &[Window],
     windows_of: &[usize],
@@ -249,6 +257,7 @@ fn decode(
         Some(*next - count)
     });
     let firsts: Vec<usize> = firsts.collect();
+    let detokenizer = windower.detokenizer();
     let decoded: Vec<Result<_, AnswerError>> = dataset
         .questions
         .par_iter()
@@ -256,7 +265,7 @@ fn decode(
         .map(|(question, (&first, &count))| {
             let started = Instant::now();
             let logits: Vec<_> = (first..first + count)
-                .map(|index| run_qa::WindowLogits {
+                .map(|index| WindowLogits {
                     window: &windows[index],
                     start: &results[index].start,
                     end: &results[index].end,
@@ -271,7 +280,7 @@ fn decode(
                 });
             }
             let passage = CharacterIndex::new(dataset.passage(question));
-            let answer = run_qa::answer(&passage, &logits, &settings.decode);
+            let answer = decode::answer(&passage, &detokenizer, &logits, &settings.decode);
             Ok((answer, started.elapsed()))
         })
         .collect();

@@ -203,6 +203,7 @@ fn settings(arguments: &RunArguments) -> CellSettings {
         windows: WindowSettings {
             max_seq_len: arguments.max_seq_len,
             doc_stride: arguments.doc_stride,
+            ..WindowSettings::default()
         },
         n_best: arguments.n_best,
         max_answer_len: arguments.max_answer_len,

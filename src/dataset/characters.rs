@@ -18,6 +18,11 @@ impl<'text> CharacterIndex<'text> {
         Self { text, bytes }
     }
 
+    /// The whole text.
+    pub fn text(&self) -> &'text str {
+        self.text
+    }
+
     /// The part of the text from code point `start` up to `end`, if both exist.
     pub fn slice(&self, start: usize, end: usize) -> Option<&'text str> {
         self.text.get(self.byte(start)?..self.byte(end)?)

@@ -1,8 +1,7 @@
 //! Decoding as `run_qa.py` of Hugging Face transformers does it (`postprocess_qa_predictions`).
 
-use super::{Answer, DecodeSettings};
+use super::{Answer, AnswerOrigin, DecodeSettings, WindowLogits};
 use crate::dataset::characters::CharacterIndex;
-use crate::windows::Window;
 
 /// The answer run_qa gives where no span is allowed at all.
 const NO_CANDIDATE: &str = "empty";
@@ -13,17 +12,6 @@ struct Candidate {
     score: f32,
     /// First and past-the-end code point in the passage.
     offsets: (u32, u32),
-}
-
-/// One window with its logits: `start` and `end` are as long as the window.
-#[derive(Clone, Copy)]
-pub struct WindowLogits<'a> {
-    /// The window.
-    pub window: &'a Window,
-    /// Start logit of each token.
-    pub start: &'a [f32],
-    /// End logit of each token.
-    pub end: &'a [f32],
 }
 
 /// Chooses the answer to one question from the logits of its windows.
@@ -65,16 +53,27 @@ pub fn answer(
     let other = candidates.iter().find(|c| text_of(c) != best_text);
     let null_score = null_score.filter(|_| settings.null_allowed);
     let null_odds = null_score.map(|null| null - best_score);
-    let (score, text) = match null_score {
-        Some(null) if null - best_score > settings.null_threshold => (null, ""),
-        _ => (best_score, best_text),
+    let (score, text, origin) = match null_score {
+        Some(null) if null - best_score > settings.null_threshold => (null, "", AnswerOrigin::Null),
+        _ => (best_score, best_text, origin_of(best)),
     };
     Answer {
         text: text.to_owned(),
         score,
         margin: other.map(|other| best_score - other.score),
         null_odds,
+        origin,
     }
+}
+
+fn origin_of(best: Option<&Candidate>) -> AnswerOrigin {
+    best.map_or(AnswerOrigin::NoCandidate, |best| {
+        let (start, end) = best.offsets;
+        AnswerOrigin::Span {
+            start,
+            end: end.max(start),
+        }
+    })
 }
 
 /// Adds the candidates of one window.
@@ -119,6 +118,7 @@ fn best_positions(logits: &[f32], count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::windows::Window;
 
     /// Passage "red green blue" after a question of one token: positions 3, 4, 5.
     fn window() -> Window {
@@ -128,6 +128,7 @@ mod tests {
             token_types: vec![0; 7],
             passage_start: 3,
             offsets: vec![(0, 3), (4, 9), (10, 14)],
+            ..Window::default()
         }
     }
 
@@ -150,6 +151,7 @@ mod tests {
         );
         // 1+5 for "red" beats 3+2 for "green blue"; the 5 does not pair with the later start.
         assert_eq!(answer.text, "red");
+        assert_eq!(answer.origin, AnswerOrigin::Span { start: 0, end: 3 });
         assert!((answer.score - 6.0).abs() < 1e-6);
         assert_eq!(answer.margin, Some(1.0));
         assert_eq!(answer.null_odds, None);
@@ -167,6 +169,7 @@ mod tests {
             &settings,
         );
         assert_eq!(answer.text, "empty");
+        assert_eq!(answer.origin, AnswerOrigin::NoCandidate);
         assert_eq!(answer.margin, None);
     }
 
@@ -196,6 +199,7 @@ mod tests {
         let answer = decode(start, end, &settings);
         assert_eq!((answer.text.as_str(), answer.score), ("", 3.0));
         assert_eq!(answer.null_odds, Some(0.5));
+        assert_eq!(answer.origin, AnswerOrigin::Null);
         settings.null_threshold = 0.5;
         assert_eq!(decode(start, end, &settings).text, "red");
     }

@@ -1,5 +1,6 @@
 //! A model's files to the tokeniser that its windows are cut with.
 
+pub mod detokenizer;
 pub mod vocabulary;
 mod whole;
 

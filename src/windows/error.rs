@@ -79,6 +79,22 @@ pub enum WindowError {
         /// The overlap of two windows in tokens.
         doc_stride: usize,
     },
+    /// A question fills its windows.
+    #[error(
+        "{dataset}: at {place}: question \"{id}\" and the special tokens take {taken} tokens, which leaves none of the window's {max_seq_len} for the passage; raise --max-seq-len or shorten the question"
+    )]
+    NoRoom {
+        /// The data set's file.
+        dataset: String,
+        /// Where the question stands.
+        place: String,
+        /// Its id.
+        id: String,
+        /// Tokens of the question, as far as it is kept, and the special tokens.
+        taken: usize,
+        /// The window's length in tokens.
+        max_seq_len: usize,
+    },
     /// The tokeniser gave up on a text.
     #[error("{dataset}: at {place}: the tokenizer failed on question \"{id}\" and its passage")]
     Tokenize {

@@ -2,6 +2,7 @@
 
 use tokenizers::{PostProcessorWrapper, Tokenizer};
 
+use super::frame::Frame;
 use super::{TableSizes, WindowError};
 
 /// The most rows an embedding table may have beyond the tokeniser's last id.
@@ -33,13 +34,13 @@ pub(super) fn check_vocabulary(
 }
 
 /// Checks on a pair of short texts that question and passage are framed by special tokens
-/// and that no id is outside the model's tables.
+/// and that no id is outside the model's tables; returns the special tokens.
 pub(super) fn check_framing(
     origin: &str,
     tokenizer: &Tokenizer,
     tables: TableSizes,
     has_segments: bool,
-) -> Result<(), WindowError> {
+) -> Result<Frame, WindowError> {
     let unframed = |fault: &str| WindowError::BadFraming {
         path: origin.to_owned(),
         fault: fault.to_owned(),
@@ -64,7 +65,7 @@ pub(super) fn check_framing(
     {
         return Err(unframed("it gives ids that the model's tables do not have"));
     }
-    Ok(())
+    Ok(Frame::of(&encoding))
 }
 
 /// Whether the post-processor trims white space off all offsets but those of a

@@ -1,7 +1,10 @@
-//! Questions and passages to token windows: run_qa's doc-stride windows, with offsets.
+//! Questions and passages to token windows, with offsets: those of run_qa or of another decoder.
 
 pub mod error;
 mod fit;
+mod frame;
+mod google;
+pub mod words;
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -10,32 +13,43 @@ use rayon::prelude::*;
 use tokenizers::{Encoding, Tokenizer};
 
 use crate::dataset::{Dataset, Question};
+use crate::decode::Decoder;
 use crate::python;
 use crate::tokenizer::TokenizerSource;
+use crate::tokenizer::detokenizer::{self, Detokenizer};
 pub use error::WindowError;
 use fit::{check_framing, check_vocabulary, keeps_first_space};
+use frame::Frame;
 
 /// How passages are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowSettings {
     /// Tokens of a window at the most, question and special tokens included.
     pub max_seq_len: usize,
-    /// Tokens that two neighbouring windows of a passage share (run_qa's meaning of the word).
+    /// Tokens that two neighbouring windows of a passage share; for the google
+    /// decoder those from the beginning of one to the beginning of the next.
     pub doc_stride: usize,
+    /// Tokens of a question at the most, for the google decoder: it drops the
+    /// rest (`max_query_length`). The others keep questions whole.
+    pub max_question_len: usize,
+    /// Whose windows are cut.
+    pub decoder: Decoder,
 }
 
 impl Default for WindowSettings {
-    /// run_qa's defaults: 384 and 128.
+    /// run_qa's defaults: 384 and 128 (and 64 tokens of a question for google).
     fn default() -> Self {
         Self {
             max_seq_len: 384,
             doc_stride: 128,
+            max_question_len: 64,
+            decoder: Decoder::RunQa,
         }
     }
 }
 
 /// One question with one stretch of its passage, as the model reads it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Window {
     /// Index of the question in the data set.
     pub question: usize,
@@ -47,6 +61,11 @@ pub struct Window {
     pub passage_start: usize,
     /// Where each passage token stands in the passage: first and past-the-end code point.
     pub offsets: Vec<(u32, u32)>,
+    /// Index of the first passage token among all tokens of the passage.
+    pub first_token: usize,
+    /// The word that each passage token is part of: the tokeniser's own number
+    /// of it for the pipeline, the index in [`words::split`] for google; empty for run_qa.
+    pub words: Vec<Option<u32>>,
 }
 
 impl Window {
@@ -65,6 +84,29 @@ impl Window {
     pub fn offset(&self, position: usize) -> Option<(u32, u32)> {
         let token = position.checked_sub(self.passage_start)?;
         self.offsets.get(token).copied()
+    }
+
+    /// First and past-the-end code point of the words that two passage tokens (counted
+    /// in this window) are part of, as far as the window shows them; of the tokens
+    /// themselves where one is part of no word. For windows that know their words.
+    pub fn word_span(&self, first: usize, last: usize) -> (u32, u32) {
+        let start_word = self.words[first];
+        let end_word = self.words[last];
+        let (mut from, mut to) = (first, last);
+        if start_word.is_some() && end_word.is_some() {
+            // A word's tokens stand together.
+            let same = |word, other: &&Option<u32>| **other == word;
+            from -= self.words[..first]
+                .iter()
+                .rev()
+                .take_while(|w| same(start_word, w))
+                .count();
+            to += self.words[last + 1..]
+                .iter()
+                .take_while(|w| same(end_word, w))
+                .count();
+        }
+        (self.offsets[from].0, self.offsets[to].1)
     }
 }
 
@@ -94,6 +136,10 @@ pub struct Windower {
     has_segments: bool,
     /// Whether a window's first passage token keeps the white space before it.
     keeps_first_space: bool,
+    /// The special tokens around question and passage.
+    frame: Frame,
+    /// Whether a word's first token tells by a space that it is one.
+    is_byte_level: bool,
 }
 
 impl Windower {
@@ -116,7 +162,13 @@ impl Windower {
             mut tokenizer,
             gives_segments,
         } = source;
-        if settings.doc_stride >= settings.max_seq_len {
+        if settings.decoder == Decoder::Google && settings.doc_stride == 0 {
+            return Err(WindowError::BadSettings(
+                "--doc-stride must be at least 1: it is the step from one window to the next"
+                    .to_owned(),
+            ));
+        }
+        if settings.decoder != Decoder::Google && settings.doc_stride >= settings.max_seq_len {
             return Err(WindowError::BadSettings(format!(
                 "--doc-stride {} must be smaller than --max-seq-len {}: it is the overlap of two windows",
                 settings.doc_stride, settings.max_seq_len
@@ -133,23 +185,35 @@ impl Windower {
         // One segment is none: models of that kind are given no segment ids.
         let has_segments = gives_segments && tables.segments > 1;
         check_vocabulary(&path, &tokenizer, tables.words)?;
-        check_framing(&path, &tokenizer, tables, has_segments)?;
+        let frame = check_framing(&path, &tokenizer, tables, has_segments)?;
         let keeps_first_space = tokenizer
             .get_post_processor()
             .is_some_and(keeps_first_space);
+        let is_byte_level = tokenizer
+            .get_pre_tokenizer()
+            .is_some_and(detokenizer::is_byte_level);
         Ok(Self {
             settings,
             tokenizer,
             has_segments,
             keeps_first_space,
+            frame,
+            is_byte_level,
         })
+    }
+
+    /// The tokeniser as the google decoder turns tokens back to text with it.
+    pub fn detokenizer(&self) -> Detokenizer<'_> {
+        Detokenizer::new(&self.tokenizer)
     }
 
     /// The windows of one question, in the passage's order.
     ///
-    /// Equal to what the Python tokenisers return for the pair (question with
-    /// its leading white space removed, passage) with `truncation="only_second"`,
-    /// `stride` and `return_overflowing_tokens`.
+    /// For run_qa, equal to what the Python tokenisers return for the pair (question
+    /// with its leading white space removed, passage) with `truncation="only_second"`,
+    /// `stride` and `return_overflowing_tokens`. The pipeline's are the same, with the
+    /// question as it is. Google's are those of `convert_examples_to_features` in BERT's
+    /// `run_squad.py`, and of `squad_convert_examples_to_features` in transformers.
     ///
     /// # Errors
     ///
@@ -161,17 +225,15 @@ impl Windower {
     ) -> Result<Vec<Window>, WindowError> {
         let question = &dataset.questions[index];
         let passage = dataset.passage(question);
-        let pair = (python::left_strip(&question.text), passage);
-        let failed = |source| WindowError::Tokenize {
-            dataset: dataset.origin.clone(),
-            place: question.place.to_string(),
-            id: question.id.clone(),
-            source,
+        let asked = match self.settings.decoder {
+            Decoder::RunQa => python::left_strip(&question.text),
+            Decoder::Pipeline => &question.text,
+            Decoder::Google => return self.stepped_windows(dataset, index),
         };
         let whole = self
             .tokenizer
-            .encode_char_offsets(pair, true)
-            .map_err(failed)?;
+            .encode_char_offsets((asked, passage), true)
+            .map_err(|source| Self::failed(dataset, question, source))?;
         if whole.len() <= self.settings.max_seq_len {
             let passage = passage_range(&whole);
             return Ok(vec![self.window(index, &whole, &passage, passage.clone())]);
@@ -252,6 +314,10 @@ impl Windower {
             }
             *start = start.saturating_sub(spaces);
         }
+        let words = match self.settings.decoder {
+            Decoder::Pipeline => whole.get_word_ids()[part.clone()].to_vec(),
+            _ => Vec::new(),
+        };
         Window {
             question,
             token_ids,
@@ -261,6 +327,17 @@ impl Windower {
                 .into_iter()
                 .map(|(start, end)| (narrow(start), narrow(end)))
                 .collect(),
+            first_token: part.start - passage.start,
+            words,
+        }
+    }
+
+    fn failed(dataset: &Dataset, question: &Question, source: tokenizers::Error) -> WindowError {
+        WindowError::Tokenize {
+            dataset: dataset.origin.clone(),
+            place: question.place.to_string(),
+            id: question.id.clone(),
+            source,
         }
     }
 
@@ -273,6 +350,7 @@ impl Windower {
         let WindowSettings {
             max_seq_len,
             doc_stride,
+            ..
         } = self.settings;
         let taken = whole.len() - passage_range(whole).len();
         let left = max_seq_len.saturating_sub(taken);
