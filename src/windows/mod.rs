@@ -4,6 +4,7 @@ pub mod error;
 mod fit;
 mod frame;
 mod google;
+pub mod reach;
 pub mod words;
 
 use std::ops::Range;
