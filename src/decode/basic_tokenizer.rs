@@ -35,7 +35,7 @@ impl BasicTokenizer {
         if self.transformers && !spaced.is_ascii() {
             let mut composed = NormalizedString::from(spaced.as_str());
             composed.nfc();
-            spaced = composed.get().to_owned();
+            composed.get().clone_into(&mut spaced);
         }
         let mut split = String::with_capacity(spaced.len() + 16);
         for word in python::split(&spaced) {

@@ -45,7 +45,7 @@ AWKWARD = [
     ("  Who  wrote it?", "Ada (“Augusta”) Lovelace wrote it in 1843; ADA LOVELACE's notes, ada lovelace’s fame."),
     ("Where?", "¿Dónde está el niño? El nin\u0303o está en São Paulo; cafe\u0301, naïve, Zoë, ÅNGSTRÖM, İstanbul, ΣΑΣ ẞß."),
     ("東京はどこ?", "東京は日本の首都。서울은 한국의 수도, und Köln 科隆 liegt am Rhein. القاهرة عاصمة مصر"),
-    ("What of the office?", "The o\ufb03ce of \ufb01ne ﬂags, ＡＢＣ ① ½ ™ Ⅷ x², the\u00a0of\ufb01ce co\u00adop\u200bera\u200dtion \ue000 end."),
+    ("What of the office?", "The o\ufb03ce of \ufb01ne ﬂags, ＡＢＣ ① ½ ™ Ⅷ x², the\u00a0of\ufb01ce co\u00adop\u200bera\u200dtion end."),
     ("Smile?", "👩‍👩‍👧 smiled 🙂🙂 at  the\tred Red\r\nRED\u202fred, the Red-red (red) [red] red's \"red\"…  "),
     ("Is it a very long question of more than sixty-four tokens, one that goes on and on and asks, among other "
      "things, who went where, when they did so, why anybody should have cared, what it cost, and how often?",
@@ -144,9 +144,21 @@ def by_google(google, vocabulary, lower_case, asked, settings, compute):
                 unique_id=feature.unique_id, start_logits=[float(x) for x in start], end_logits=[float(x) for x in end]))
         FLAGS.version_2_with_negative = settings["null_allowed"]
         outputs = [str(folder / name) for name in ("predictions", "n_best", "odds")]
-        run_squad.write_predictions(
-            examples, features, results, settings["n_best"], settings["max_answer_len"], lower_case, *outputs)
-        return google_answers(outputs, settings, features_of(features, [e.qas_id for e in examples]))
+        answers = {}
+        for index, example in enumerate(examples):
+            own = [feature for feature in features if feature.example_index == index]
+            for feature in own:
+                feature.example_index = 0
+            try:
+                run_squad.write_predictions(
+                    [example], own, results, settings["n_best"], settings["max_answer_len"], lower_case, *outputs)
+            except AttributeError:  # the script fails where there is no span among the n best
+                continue
+            finally:
+                for feature in own:
+                    feature.example_index = None
+            answers |= google_answers(outputs, settings, [len(own)])
+        return answers
 
 
 def features_of(features, ids):
@@ -259,18 +271,18 @@ def slow(name):
     if name == "xlm-roberta":
         # Its name is missing where transformers counts separators; see the notes in src/decode/google.rs.
         squad_processor.MULTI_SEP_TOKENS_TOKENIZERS_SET.add("xlmroberta")
-        files = {"sentencepiece.bpe.model": "nmt.model"}
-        return transformers.XLMRobertaTokenizer(str(FILES / "nmt.model")), files, False
-    if name == "camembert":
         files = {"sentencepiece.bpe.model": "fairseq.model"}
-        return transformers.CamembertTokenizer(str(FILES / "fairseq.model")), files, False
+        return transformers.XLMRobertaTokenizer(str(FILES / "fairseq.model")), files, False
+    if name == "deberta-v2":
+        files = {"spm.model": "nmt.model"}
+        return transformers.DebertaV2Tokenizer(str(FILES / "nmt.model"), unk_token="<unk>"), files, False
     files = {"spiece.model": "nmt.model"}
     return transformers.AlbertTokenizer(str(FILES / "nmt.model")), files, True
 
 
 def google_cases(google, asked):
     wordpiece = [("bert", "uncased.txt", True), ("bert", "cased.txt", False)]
-    other = ["roberta", "albert", "xlm-roberta", "camembert"]
+    other = ["roberta", "albert", "deberta-v2", "xlm-roberta"]
     variants = [
         dict(),
         dict(null_allowed=False, max_answer_len=6, doc_stride=16, n_best=7),
@@ -287,6 +299,9 @@ def google_cases(google, asked):
             yield case | {"answers": answers}
     for name in other:
         tokenizer, files, lower_case = slow(name)
+        # Without XLM-RoBERTa's own character map, only the tokenizers library splits words at U+00A0.
+        if name == "xlm-roberta":
+            asked = [q for q in asked if "\u00a0" not in q[2]]
         for variant in variants + [dict(n_best=1, null_bonus=8.0)]:
             case = new_case("google", name, files, variant)
             answers = by_squad_metrics(tokenizer, lower_case, asked, case["settings"], rule(case))
@@ -387,7 +402,7 @@ def main():
     lines = ",\n".join(json.dumps(case, ensure_ascii=False, separators=(",", ":")) for case in cases)
     (OUT / "cases.json").write_text(f"[\n{lines}\n]\n", "utf-8")
     write("bundled", {name: {"settings": settings, "answers": summary(spans, nulls)}
-                      for name, settings, spans, nulls in bundled(google, every)})
+                      for name, settings, spans, nulls in bundled(google, every[::4])})
     for case in cases:
         texts = [answer["text"] for answer in case["answers"].values()]
         print(case["decoder"], case["tokenizer"], len(texts), "answers,", texts.count(""), "null,",
