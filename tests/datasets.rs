@@ -179,7 +179,7 @@ fn text_that_is_no_data_set_is_named() {
         (b"\xff\xfe{".to_vec(), &["UTF-16", "convert it"]),
         (b"version https://git-lfs.github.com/spec/v1\n".to_vec(), &["git lfs pull"]),
         (b"{\"data\":[\"\xff\"]}".to_vec(), &["byte 10", "not UTF-8"]),
-        (b"{\n\"data\":[\"\xff\"]}".to_vec(), &["byte 11", "not UTF-8"]),
+        (b"{\n\"data\":[\"\xff\"]}".to_vec(), &["line 2, byte 9", "not UTF-8"]),
         ([good.as_bytes(), b"{\"id\":\"\xff"].concat(), &["line 2, byte 7", "not UTF-8"]),
         (format!("{good}\n{good}").into(), &["line 3, id", "already used at line 1"]),
         (format!("{good}[1]\n").into(), &["line 2", "not a data set in JSON lines format", "expected an object"]),

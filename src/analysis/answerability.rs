@@ -1,9 +1,7 @@
 //! "Has an answer or not" as a classifier.
 
 use super::calibration::{Calibration, calibration};
-use super::thresholds::{
-    Figure, HeldOut, OfficialBest, Scored, best_threshold, held_out, means_at, official_best,
-};
+use super::thresholds::{Figure, HeldOut, Scored, best_threshold, held_out, means_at};
 use super::{Case, Means, Purpose, Settings, numbered};
 
 /// Points of a precision-recall curve that are kept at the most.
@@ -106,7 +104,7 @@ pub struct PrecisionRecall {
     /// of more than [`CURVE_POINTS`], that many at even steps, the first and the last among them.
     pub curve: Vec<CurvePoint>,
     /// Average precision, over all points: the sum of precision times the growth of recall
-    /// (scikit-learn's `average_precision_score`, the official script's `oracle_ap`).
+    /// (scikit-learn's `average_precision_score`; where every question has a prediction, the official script's `pr_oracle_ap`).
     pub average_precision: f64,
 }
 
@@ -121,10 +119,6 @@ pub struct NullScore {
     pub best_exact_match: AtThreshold,
     /// At the best threshold for F1.
     pub best_f1: AtThreshold,
-    /// What the official script's search finds for exact match.
-    pub official_exact_match: OfficialBest,
-    /// What the official script's search finds for F1.
-    pub official_f1: OfficialBest,
     /// Thresholds chosen for exact match on the other half; absent where there is one passage.
     pub held_out_exact_match: Option<HeldOut>,
     /// Thresholds chosen for F1 on the other half; absent where there is one passage.
@@ -186,8 +180,6 @@ fn null_score(questions: &[Scored], settings: &Settings) -> Option<NullScore> {
             .and_then(|threshold| at_threshold(questions, threshold)),
         best_exact_match: best(Figure::ExactMatch)?,
         best_f1: best(Figure::F1)?,
-        official_exact_match: official_best(questions, Figure::ExactMatch)?,
-        official_f1: official_best(questions, Figure::F1)?,
         held_out_exact_match: held_out(questions, Figure::ExactMatch, seed),
         held_out_f1: held_out(questions, Figure::F1, seed),
         precision_recall: precision_recall(questions),

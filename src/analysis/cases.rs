@@ -32,7 +32,8 @@ pub fn case<'a>(
 ) -> Case<'a> {
     let passage = &dataset.passages[question.passage];
     let title = dataset.articles[passage.article].as_str();
-    let language = question.language.as_deref();
+    let own = question.language.as_deref();
+    let language = own.or(dataset.language.as_deref());
     let golds = question.answers.iter().map(|answer| Gold {
         text: &answer.text,
         start: answer.start,
@@ -42,9 +43,9 @@ pub fn case<'a>(
         question: &question.text,
         passage: question.passage,
         passage_text: &passage.text,
-        // One article is none: its passages are what can be told apart.
-        article: (dataset.articles.len() > 1 && !title.is_empty()).then_some(title),
-        language: language.or(dataset.language.as_deref()),
+        article: (!title.is_empty()).then_some(title),
+        language,
+        question_language: own.or(dataset.question_language.as_deref()).or(language),
         golds: golds.collect(),
         prediction,
         score: score.unwrap_or_default(),

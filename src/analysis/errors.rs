@@ -24,7 +24,7 @@ pub enum ErrorKind {
     /// Equal to a gold after NFKD and case folding, when only letters, digits
     /// and the vowel signs of Indic scripts are kept.
     NormalisationOnly,
-    /// No window holds a whole gold.
+    /// No window holds a whole gold, or only more tokens than an answer may have.
     GoldTruncated,
     /// No gold begins and ends where tokens do.
     GoldOffTokenBoundary,
@@ -220,6 +220,7 @@ mod tests {
             passage_text: PASSAGE,
             article: None,
             language: None,
+            question_language: None,
             golds: gold.to_vec(),
             prediction,
             score: QuestionScore::default(),

@@ -1,5 +1,7 @@
 //! Exact match and F1 over disjoint parts of the data: how far they differ by the data alone.
 
+use std::collections::HashSet;
+
 use super::{Case, Means, Purpose, Settings, numbered};
 use crate::random::SplitMix64;
 use crate::stats::sample_standard_deviation;
@@ -22,8 +24,10 @@ pub struct Spread {
 pub struct Folds {
     /// Each fold's own figures.
     pub folds: Vec<Means>,
-    /// The articles (passages, where there are no titles) that were dealt out.
+    /// The articles or passages that were dealt out.
     pub groups: usize,
+    /// Whether they are articles; a passage without a title is one of its own.
+    pub by_article: bool,
     /// Exact match in percent.
     pub exact_match: Spread,
     /// Token F1 in percent.
@@ -37,11 +41,15 @@ enum Group<'a> {
     Passage(usize),
 }
 
-/// Deals articles out to folds; nothing where there are fewer than two.
+/// Deals articles out to folds, or passages where there is but one article or no
+/// title; nothing where there are fewer than two.
 pub(super) fn folds(cases: &[&Case], settings: &Settings) -> Option<Folds> {
+    let titles: HashSet<_> = cases.iter().filter_map(|case| case.article).collect();
+    // One article is none: its passages are what can be told apart.
+    let by_article = titles.len() > 1;
     let groups = numbered(cases.iter().map(|case| match case.article {
-        Some(title) => Group::Article(title),
-        None => Group::Passage(case.passage),
+        Some(title) if by_article => Group::Article(title),
+        _ => Group::Passage(case.passage),
     }));
     let parts = partition(&groups, settings.folds, settings.seed_of(Purpose::Folds))?;
     let count = parts.iter().max()? + 1;
@@ -53,6 +61,7 @@ pub(super) fn folds(cases: &[&Case], settings: &Settings) -> Option<Folds> {
         .collect();
     Some(Folds {
         groups: groups.iter().max()? + 1,
+        by_article,
         exact_match: spread(folds.iter().map(|fold| fold.exact_match).collect())?,
         f1: spread(folds.iter().map(|fold| fold.f1).collect())?,
         folds,

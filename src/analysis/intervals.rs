@@ -18,11 +18,16 @@ pub struct ScoreIntervals {
 pub struct Intervals {
     /// Over questions, as if each were independent; absent below two questions.
     pub by_question: Option<ScoreIntervals>,
-    /// Over passages with all their questions; absent below two passages.
+    /// Over passages with all their questions; absent below [`FEWEST_PASSAGES`].
     pub by_passage: Option<ScoreIntervals>,
     /// The number of passages.
     pub passages: usize,
 }
+
+/// The fewest passages that are resampled. A resample of a few is one of few
+/// combinations, and the interval far too narrow (Cameron, Gelbach and Miller,
+/// "Bootstrap-Based Improvements for Inference with Clustered Errors", 2008).
+pub const FEWEST_PASSAGES: usize = 10;
 
 /// The intervals of the means of `cases`.
 pub(super) fn intervals(cases: &[&Case], settings: &Settings) -> Intervals {
@@ -51,7 +56,11 @@ pub(super) fn intervals(cases: &[&Case], settings: &Settings) -> Intervals {
     };
     Intervals {
         by_question: of(&questions, Purpose::QuestionResamples),
-        by_passage: of(&passages, Purpose::PassageResamples),
+        by_passage: if passages.len() < FEWEST_PASSAGES {
+            None
+        } else {
+            of(&passages, Purpose::PassageResamples)
+        },
         passages: passages.len(),
     }
 }

@@ -53,8 +53,10 @@ pub struct Case<'a> {
     pub passage_text: &'a str,
     /// Title of the article that the passage is from.
     pub article: Option<&'a str>,
-    /// Language tag (`en`, `zh-CN`); without one the question is taken for English.
+    /// Language tag of the passage (`en`, `zh-CN`).
     pub language: Option<&'a str>,
+    /// Language tag of the question; without one it is taken for English.
+    pub question_language: Option<&'a str>,
     /// Gold answers; none where the passage does not hold the answer.
     pub golds: Vec<Gold<'a>>,
     /// The answer as it was scored: empty for "no answer", also where a
@@ -214,7 +216,7 @@ pub struct Analysis {
     pub answerability: Option<Answerability>,
     /// How much chance there is in the means.
     pub intervals: Intervals,
-    /// Absent where all questions are about one article.
+    /// Absent where all questions are about one passage.
     pub folds: Option<Folds>,
 }
 

@@ -118,9 +118,10 @@ impl<'a> Passages<'a> {
         let bucket = |value, starts: &[usize]| Some(Cow::Owned(bucket(value, starts)));
         match property {
             Property::AnswerLength => bucket(tokens(answer()?.text).count(), &[1, 2, 3, 4, 6, 11]),
-            Property::QuestionType => {
-                Some(Cow::Borrowed(question_type(case.question, case.language)))
-            }
+            Property::QuestionType => Some(Cow::Borrowed(question_type(
+                case.question,
+                case.question_language,
+            ))),
             Property::ContextLength => bucket(
                 self.lengths[&case.passage],
                 &[0, 101, 151, 201, 301, 501, 1001],

@@ -55,7 +55,9 @@ pub(super) fn slices(cases: &[&Case], min_slice: usize) -> Vec<Dimension> {
             .filter_map(|(name, members)| slice(name.into_owned(), &members, &whole))
             .collect();
         slices.sort_by(|a, b| order(a, b, min_slice));
-        if !slices.is_empty() {
+        // One article is none.
+        let tells_apart = property != Property::Article || slices.len() > 1;
+        if !slices.is_empty() && tells_apart {
             dimensions.push(Dimension { property, slices });
         }
     }

@@ -81,7 +81,8 @@ fn fold_character(character: char, folded: &mut String) {
 }
 
 /// Where `answer` stands in `passage`, in bytes: literally (white space at its
-/// ends aside), or, where that is nowhere, after [`fold`].
+/// ends aside), or, where that is nowhere, after [`fold`]. Places that begin or
+/// end within a word count only where there are no others.
 pub(super) fn occurrences(passage: &str, answer: &str) -> Vec<Range<usize>> {
     let answer = answer.trim();
     if answer.is_empty() {
@@ -91,11 +92,22 @@ pub(super) fn occurrences(passage: &str, answer: &str) -> Vec<Range<usize>> {
         .match_indices(answer)
         .map(|(start, found)| start..start + found.len())
         .collect();
-    if literal.is_empty() {
+    let places = if literal.is_empty() {
         folded_occurrences(passage, &fold(answer))
     } else {
         literal
-    }
+    };
+    let (whole, within): (Vec<_>, Vec<_>) = places
+        .into_iter()
+        .partition(|place| !parts_word(passage, place.start) && !parts_word(passage, place.end));
+    if whole.is_empty() { within } else { whole }
+}
+
+/// Whether a letter or digit stands on both sides of `byte`. Chinese characters are words each.
+fn parts_word(text: &str, byte: usize) -> bool {
+    let spells = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() && !is_chinese(c));
+    let (before, after) = text.split_at(byte);
+    spells(before.chars().next_back()) && spells(after.chars().next())
 }
 
 fn folded_occurrences(passage: &str, answer: &str) -> Vec<Range<usize>> {
@@ -179,6 +191,10 @@ mod tests {
             ("Ärzte (10–3) x", "ärzte 10-3", &[(0, 14)]),
             ("a ﬁne day", "fin", &[(2, 6)]),
             ("abc", "...", &[]),
+            ("Theodore said he", "he", &[(14, 16)]),
+            ("art in Martin", "Art", &[(0, 3)]),
+            ("unmarried", "marri", &[(2, 7)]),
+            ("他们来了", "们来", &[(3, 9)]),
             ("", "a", &[]),
         ] {
             let found = occurrences(passage, answer).into_iter();

@@ -92,36 +92,6 @@ pub(super) fn best_threshold(questions: &[Scored], figure: Figure) -> Option<f64
     Some(threshold)
 }
 
-/// What the official script's search finds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct OfficialBest {
-    /// The score in percent, which no threshold may give where null odds are equal.
-    pub percent: f64,
-    /// The null odds up to which answers are kept.
-    pub threshold: f64,
-}
-
-/// `find_best_thresh` of `evaluate-v2.0.py`, equal null odds in the order of
-/// `questions`. Nothing where there are none.
-pub(super) fn official_best(questions: &[Scored], figure: Figure) -> Option<OfficialBest> {
-    let mut sorted: Vec<&Scored> = questions.iter().collect();
-    sorted.sort_by(|a, b| a.null_odds.total_cmp(&b.null_odds));
-    // "No answer" everywhere comes first, with 0 for its threshold.
-    let mut sum: f64 = questions.iter().map(|q| figure.of(q.null())).sum();
-    let (mut best, mut threshold) = (sum, 0.0);
-    for question in sorted {
-        sum += figure.of(question.kept) - figure.of(question.null());
-        if sum > best {
-            best = sum;
-            threshold = question.null_odds;
-        }
-    }
-    (!questions.is_empty()).then(|| OfficialBest {
-        percent: 100.0 * best / questions.len() as f64,
-        threshold,
-    })
-}
-
 /// A number from `low` up to below `high`: the middle, where there is one.
 fn between(low: f64, high: f64) -> f64 {
     let middle = f64::midpoint(low, high);

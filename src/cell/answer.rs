@@ -269,7 +269,7 @@ fn decode_all(
                 return Err(AnswerError::NotFinite {
                     model: model.description().architecture,
                     id: question.id.clone(),
-                    place: question.place.to_string(),
+                    place: dataset.place(question),
                 });
             }
             let passage = CharacterIndex::new(dataset.passage(question));

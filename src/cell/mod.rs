@@ -18,9 +18,13 @@ use crate::measure::phases::PhaseClock;
 use crate::models::files::ModelFiles;
 use crate::models::{self, ModelDescription, ModelError, Precision, SpanModel};
 use crate::ops::FormChoice;
+use crate::record::folder::shortest;
 use crate::record::wire::{self, WireAccuracy, WireEnvironment, WireMemory, WireRecord};
 use crate::record::{CellOutput, QuestionResult};
-use crate::score::{self, Predictions, Protocol, ProtocolChoice, ScoreError, Scored, Summation};
+use crate::score::{
+    self, NoAnswerProbabilities, Predictions, Protocol, ProtocolChoice, ScoreError, Scored,
+    Summation,
+};
 use crate::tokenizer;
 use crate::windows::{WindowError, WindowSettings, Windower};
 pub use answer::{AnswerError, AnswerSettings, Answers, Progress, Silent, WindowOrder};
@@ -95,7 +99,7 @@ pub struct CellSettings {
     pub batch_tokens: usize,
     /// The order in which windows are computed.
     pub order: WindowOrder,
-    /// Seed of a shuffled order.
+    /// Seed of a shuffled order, of resamples and of folds.
     pub seed: u64,
     /// Where to compute.
     pub device: DeviceChoice,
@@ -298,13 +302,32 @@ fn score_answers(
 ) -> Result<Scored, ScoreError> {
     let pairs = dataset.questions.iter().zip(&answers.answers);
     let texts = pairs.map(|(question, answer)| (question.id.clone(), answer.text.clone()));
+    // The run's null_odds.json is what the official script takes for a no-answer probability file.
+    let odds = pairs_of_odds(dataset, answers);
+    let odds = NoAnswerProbabilities::new("this run", odds);
+    // "No answer" is given already where it wins; no threshold is to give more of it.
+    let no_answer = protocol
+        .allows_no_answer()
+        .then_some((&odds, f64::INFINITY));
     score::score(
         dataset,
         &Predictions::new("this run", texts),
         protocol,
-        None,
+        no_answer,
         summation,
     )
+}
+
+/// The null odds of each question, as `null_odds.json` has them.
+fn pairs_of_odds<'a>(
+    dataset: &'a Dataset,
+    answers: &'a Answers,
+) -> impl Iterator<Item = (String, f64)> + 'a {
+    let questions = dataset.questions.iter().zip(&answers.answers);
+    questions.filter_map(|(question, answer)| {
+        let odds = answer.null_odds?;
+        Some((question.id.clone(), shortest(odds)))
+    })
 }
 
 fn analysis_settings(settings: &CellSettings, answering: &AnswerSettings) -> analyses::Settings {

@@ -5,6 +5,7 @@ use spanbench::dataset::card::{self as dataset_card, WireDatasetSource};
 use spanbench::device::DeviceChoice;
 use spanbench::measure::environment::Environment;
 use spanbench::models::card::{self, WireCard, WirePublished, WireSource};
+use spanbench::render::columns::aligned;
 
 use super::terminal;
 
@@ -81,27 +82,21 @@ fn row(name: &str, card: WireCard) -> [String; 7] {
     ]
 }
 
-/// Rows in columns two spaces apart; what is longer than a column may be is cut short.
+/// Rows in columns; what is longer than a column may be is cut short, but for the last.
 fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     const WIDEST: usize = 44;
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or(0).min(WIDEST)
+    let short = |(column, cell): (usize, &String)| {
+        if column + 1 < N && cell.chars().count() > WIDEST {
+            cell.chars().take(WIDEST - 1).chain(['…']).collect()
+        } else {
+            cell.clone()
+        }
     };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let lines = rows.iter().map(|row| {
-        let (last, cells) = row.split_last().expect("OK because no table has no column");
-        let cells = cells.iter().zip(widths).map(|(cell, width)| {
-            let short: String = if cell.chars().count() > width {
-                cell.chars().take(width - 1).chain(['…']).collect()
-            } else {
-                cell.clone()
-            };
-            format!("{short:width$}  ")
-        });
-        format!("{}{last}\n", cells.collect::<String>())
-    });
-    lines.collect()
+    let rows = rows
+        .iter()
+        .map(|row| row.iter().enumerate().map(short).collect());
+    let lines = aligned(&rows.collect::<Vec<_>>(), N);
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// A line a card: name, language, questions, protocol, licence, source.
@@ -134,10 +129,13 @@ fn datasets() -> String {
                     revision,
                     config,
                     split,
+                    subset,
                     ..
                 } => {
                     let config = config.unwrap_or_default();
-                    format!("hf:{repository}@{revision}:{config}:{split}")
+                    let subset = subset.map(|name| format!(", rows of subset {name}"));
+                    let subset = subset.unwrap_or_default();
+                    format!("hf:{repository}@{revision}:{config}:{split}{subset}")
                 }
             },
         ]

@@ -35,7 +35,7 @@ enum Command {
     Run(Box<run::RunArguments>),
     /// Score anyone's predictions as the official scripts do
     Score(score::ScoreArguments),
-    /// Fetch a model from the Hugging Face Hub into the shared cache
+    /// Fetch a model or data set from the Hugging Face Hub into the shared cache
     Pull(pull::PullArguments),
     /// List models, data sets or devices
     List(list::ListArguments),

@@ -9,6 +9,7 @@ use clap::builder::PossibleValuesParser;
 use spanbench::bundled;
 use spanbench::cell::{self, CellSettings, CellSpec, WindowOrder};
 use spanbench::dataset::QuestionSelection;
+use spanbench::dataset::source::stem;
 use spanbench::decode::{DecodeSettings, Decoder};
 use spanbench::device::DeviceChoice;
 use spanbench::models::Precision;
@@ -28,7 +29,7 @@ pub struct RunArguments {
     /// A card's name, a directory in Hub layout, or owner/name[@revision]; may be repeated
     #[arg(long = "model", value_name = "M", default_value = bundled::MODEL)]
     models: Vec<String>,
-    /// A card's name, a file (SQuAD or MRQA format, parquet), or hf:owner/name[:config][:split]; may be repeated
+    /// A card's name, a file (SQuAD or MRQA format or rows as JSON lines, also gzip-compressed; parquet), or hf:owner/name[@revision][:config][:split]; may be repeated
     #[arg(long = "dataset", value_name = "D", default_value = bundled::DATASET)]
     datasets: Vec<String>,
     /// Where to compute: auto (the best there is), cpu, cuda[:N] or metal
@@ -266,7 +267,7 @@ fn limit_library_threads(threads: usize) {
 fn file_name(name: &str) -> String {
     let name = name.trim_end_matches(['/', '\\']);
     let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    let last = last.strip_suffix(".json").unwrap_or(last);
+    let last = stem(last);
     let safe = last.chars().map(|character| {
         let plain = character.is_alphanumeric() || "._-".contains(character);
         if plain { character } else { '-' }

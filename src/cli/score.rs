@@ -19,7 +19,7 @@ use super::terminal;
 /// What to score, and how.
 #[derive(Debug, Args)]
 pub struct ScoreArguments {
-    /// A card's name, a file (SQuAD or MRQA format, parquet), or hf:owner/name[:config][:split]
+    /// A card's name, a file (SQuAD or MRQA format or rows as JSON lines, also gzip-compressed; parquet), or hf:owner/name[@revision][:config][:split]
     #[arg(long, value_name = "D")]
     dataset: String,
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub struct ScoreArguments {
     #[arg(long, value_name = "N.json")]
     na_prob: Option<PathBuf>,
     /// The probability above which a prediction counts as "no answer"
-    #[arg(long, value_name = "T", default_value_t = 1.0, requires = "na_prob")]
+    #[arg(long, value_name = "T", default_value_t = 1.0, requires = "na_prob", value_parser = threshold)]
     na_prob_thresh: f64,
     #[command(flatten)]
     scoring: ScoringArguments,
@@ -44,6 +44,15 @@ pub struct ScoreArguments {
     /// Ask no hub; use what is in the cache
     #[arg(long)]
     offline: bool,
+}
+
+/// A number; one that is none would switch the threshold off.
+fn threshold(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if f64::is_nan(number) => Err("must be a number".to_owned()),
+        Ok(number) => Ok(number),
+        Err(fault) => Err(format!("{fault}")),
+    }
 }
 
 /// Scores the file and prints what the official script prints.
@@ -145,16 +154,11 @@ fn analysis_settings(
     protocol: Protocol,
     probabilities: Option<&NoAnswerProbabilities>,
 ) -> analysis::Settings {
-    let are_probabilities = probabilities.is_some_and(NoAnswerProbabilities::are_probabilities);
     analysis::Settings {
         seed: arguments.questions.seed,
         resamples: arguments.scoring.resamples,
         folds: arguments.scoring.folds,
-        null_scale: if are_probabilities {
-            NullScale::Probability
-        } else {
-            NullScale::LogitDifference
-        },
+        null_scale: probabilities.map_or_else(NullScale::default, NoAnswerProbabilities::scale),
         threshold: probabilities.map(|_| arguments.na_prob_thresh),
         missing: if protocol == Protocol::SquadV2 {
             MissingPrediction::LeftOut

@@ -22,7 +22,10 @@ pub(super) struct Builder {
     path: String,
     /// The rows that are read, by their column `subset`; all where there is none.
     pub(super) subset: Option<String>,
-    seen: HashMap<String, Place>,
+    /// Its index among the files of the data set.
+    file: usize,
+    /// The file and place of each id.
+    seen: HashMap<String, (usize, Place)>,
     /// Passages by title and text, and articles by title, of formats that repeat both.
     passages: HashMap<(Option<String>, String), usize>,
     articles: HashMap<String, usize>,
@@ -38,6 +41,7 @@ impl Builder {
             },
             path: path.to_owned(),
             subset: None,
+            file: 0,
             seen: HashMap::new(),
             passages: HashMap::new(),
             articles: HashMap::new(),
@@ -49,8 +53,9 @@ impl Builder {
         Self { subset, ..self }
     }
 
-    /// Goes on with another file of the same data set.
-    pub(super) fn continue_with(&mut self, path: &str) {
+    /// Goes on with file `number`, from 0, of the same data set.
+    pub(super) fn continue_with(&mut self, number: usize, path: &str) {
+        self.file = number;
         path.clone_into(&mut self.path);
     }
 
@@ -129,9 +134,13 @@ impl Builder {
             );
             return Err(self.unusable(place.field("question"), fault));
         }
-        if let Some(first) = self.seen.insert(raw.id.clone(), place) {
+        if let Some((file, first)) = self.seen.insert(raw.id.clone(), (self.file, place)) {
+            let of_file = match file {
+                file if file == self.file => String::new(),
+                file => format!(" of file {}", file + 1),
+            };
             let fault = format!(
-                "the question id \"{}\" is already used at {first}; ids must be unique",
+                "the question id \"{}\" is already used at {first}{of_file}; ids must be unique",
                 raw.id
             );
             return Err(self.unusable(place.field("id"), fault));
@@ -154,6 +163,7 @@ impl Builder {
             answers,
             language: raw.language,
             misplaced_answers,
+            file: self.file,
             place,
         });
         Ok(())

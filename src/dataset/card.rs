@@ -16,7 +16,7 @@ pub const MULTILINGUAL: &str = "multilingual";
 pub struct WireDatasetCard {
     /// Version of the card's layout: [`SCHEMA`].
     pub schema: u32,
-    /// One sentence for lists.
+    /// One sentence for readers of the card.
     pub description: String,
     /// ISO code of the passages' language, or [`MULTILINGUAL`].
     pub language: String,
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
     use crate::dataset::DatasetSource;
-    use crate::score::ProtocolChoice;
+    use crate::score::Protocol;
 
     #[test]
     fn every_card_can_be_read_and_means_a_data_set_of_its_own() {
@@ -104,7 +104,7 @@ mod tests {
         for name in names() {
             let card = card(name).expect(name);
             assert_eq!(card.schema, SCHEMA, "{name}");
-            assert!(card.protocol.parse::<ProtocolChoice>().is_ok(), "{name}");
+            assert!(card.protocol.parse::<Protocol>().is_ok(), "{name}");
             let is_code = (2..=3).contains(&card.language.len());
             assert!(is_code || card.language == MULTILINGUAL, "{name}");
             let is_hub = matches!(card.source, WireDatasetSource::Repository { .. });

@@ -9,8 +9,8 @@ use serde::de::IgnoredAny;
 use super::builder::Builder;
 use super::{DatasetError, lines, parquet, squad};
 
-/// The most bytes of one JSON document, decompressed.
-const LARGEST_DOCUMENT: u64 = 2 << 30;
+/// The most bytes of a file, and of one JSON document when decompressed.
+pub(super) const LARGEST_DOCUMENT: u64 = 2 << 30;
 
 /// The most bytes of a line of a file of JSON lines.
 const LONGEST_LINE: u64 = 256 << 20;
@@ -68,13 +68,19 @@ fn parse_text(builder: &mut Builder, mut reader: impl BufRead) -> Result<(), Dat
     };
     match serde_json::from_str::<FirstLine>(&first) {
         Ok(line) if line.is_of_lines() => {
+            if first.len() as u64 > LONGEST_LINE {
+                let place = format!("line {number}");
+                return Err(too_large(builder.path(), place, LONGEST_LINE));
+            }
             let mut rest = LineReader::new(&mut reader, LONGEST_LINE);
             rest.line = number;
             let is_mrqa = line.header.is_some() || line.qas.is_some();
             lines::parse(builder, (number, first), &mut rest, is_mrqa)
         }
         _ => {
-            let text = document(builder.path(), first, reader)?;
+            // Blank lines before it count in messages.
+            let begun = "\n".repeat(number - 1) + &first;
+            let text = document(builder.path(), begun, reader)?;
             squad::parse(builder, &text)
         }
     }
@@ -106,9 +112,15 @@ fn document(path: &str, first: String, reader: impl Read) -> Result<String, Data
     if bytes.len() as u64 > LARGEST_DOCUMENT {
         return Err(too_large(path, "the document".to_owned(), LARGEST_DOCUMENT));
     }
-    String::from_utf8(bytes).map_err(|fault| DatasetError::NotUtf8 {
-        path: path.to_owned(),
-        place: format!("byte {}", fault.utf8_error().valid_up_to()),
+    String::from_utf8(bytes).map_err(|fault| {
+        let good = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        let begin = good.iter().rposition(|byte| *byte == b'\n');
+        let byte = good.len() - begin.map_or(0, |at| at + 1);
+        DatasetError::NotUtf8 {
+            path: path.to_owned(),
+            place: format!("line {line}, byte {byte}"),
+        }
     })
 }
 

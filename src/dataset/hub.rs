@@ -51,7 +51,8 @@ impl HubDataset {
             return Err(bad("more than a repository, a configuration and a split"));
         }
         // Data sets of the hub's first days have no owner.
-        let reference = if repository.contains('/') {
+        let id = repository.split('@').next().unwrap_or_default();
+        let reference = if id.contains('/') {
             RepoRef::parse_dataset(repository)
         } else {
             RepoRef::parse_legacy(RepoKind::Dataset, repository)
@@ -253,6 +254,8 @@ mod tests {
             (found.config, found.split.as_deref()),
             (None, Some("train"))
         );
+        let found = parse("squad@refs/convert/parquet").unwrap();
+        assert_eq!(found.repository.revision(), "refs/convert/parquet");
         for bad in ["", "a/b/c", "a/b:c:d:e", "a b/c", "../x"] {
             let fault = parse(bad).unwrap_err().to_string();
             assert!(fault.contains("hf:owner/name"), "{fault}");

@@ -30,8 +30,7 @@ struct WireMrqaQuestion {
     /// What predictions are scored against: the annotated answer and its aliases.
     answers: Option<Vec<String>>,
     /// Where answers stand in the passage.
-    #[serde(default)]
-    detected_answers: Vec<Object<WireDetectedAnswer>>,
+    detected_answers: Option<Vec<Object<WireDetectedAnswer>>>,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +126,13 @@ fn add_passage(builder: &mut Builder, line: usize, wire: WireMrqaLine) -> Result
     };
     let context = wire.context.ok_or_else(|| missing("context"))?;
     let questions = wire.qas.ok_or_else(|| missing("qas"))?;
+    let hidden = |(_, Object(question)): &(usize, &Object<WireMrqaQuestion>)| {
+        question.answers.is_none() && question.detected_answers.is_none()
+    };
+    if let Some((index, _)) = questions.iter().enumerate().find(hidden) {
+        let fault = "neither `answers` nor `detected_answers`; a split whose answers are hidden cannot be scored";
+        return Err(builder.unusable(format!("line {line}, qas[{index}]"), fault.to_owned()));
+    }
     let raws: Vec<RawQuestion> = {
         let characters = CharacterIndex::new(&context);
         let raws = questions.into_iter();
@@ -150,7 +156,7 @@ fn add_passage(builder: &mut Builder, line: usize, wire: WireMrqaLine) -> Result
 fn raw_question(characters: &CharacterIndex<'_>, wire: WireMrqaQuestion) -> RawQuestion {
     let mut starts: HashMap<String, i64> = HashMap::new();
     let mut detected_texts = Vec::new();
-    for Object(detected) in wire.detected_answers {
+    for Object(detected) in wire.detected_answers.unwrap_or_default() {
         detected_texts.push(detected.text.clone());
         for (first, last) in detected.char_spans {
             starts.entry(detected.text.clone()).or_insert(first);

@@ -25,6 +25,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 
+use crate::score::Protocol;
 pub use error::DatasetError;
 pub use selection::QuestionSelection;
 pub use source::DatasetSource;
@@ -127,6 +128,8 @@ pub struct Question {
     pub language: Option<String>,
     /// Gold answers whose text is not at their offset (scored by their text all the same).
     pub misplaced_answers: usize,
+    /// Index of its file in [`Dataset::files`].
+    pub file: usize,
     /// Where it stands in its file.
     pub place: Place,
 }
@@ -155,10 +158,12 @@ pub struct Dataset {
     pub files: Vec<DatasetFile>,
     /// The commit, for data sets of the hub.
     pub revision: Option<String>,
-    /// ISO code of its language, where its card or name tells.
+    /// ISO code of the passages' language, where its card or name tells.
     pub language: Option<String>,
+    /// ISO code of the questions' language, where that is another.
+    pub question_language: Option<String>,
     /// The protocol that its card or name asks for.
-    pub protocol: Option<String>,
+    pub protocol: Option<Protocol>,
     /// Titles of the articles; empty where the file gives none.
     pub articles: Vec<String>,
     /// The texts asked about.
@@ -183,8 +188,16 @@ impl Dataset {
             "{}: gold answers that are not at their answer_start: {} (the first at {}); they are scored by their text",
             self.origin,
             self.misplaced_answers(),
-            first.place
+            self.place(first)
         ))
+    }
+
+    /// Where `question` stands, with its file where there are several.
+    pub fn place(&self, question: &Question) -> String {
+        match self.files.as_slice() {
+            [_, _, ..] => format!("{}, {}", self.files[question.file].name, question.place),
+            _ => question.place.to_string(),
+        }
     }
 
     /// The passage that `question` asks about.

@@ -30,44 +30,16 @@ const SUBSET: &[&str] = &["subset"];
 /// See [`DatasetError`]; each names the file, and the row and column where there is one.
 pub(super) fn parse(builder: &mut Builder, bytes: Vec<u8>) -> Result<(), DatasetError> {
     let path = builder.path().to_owned();
-    let mut row = 0;
     // The library panics on some damaged files.
-    let read = panics::caught(|| read(builder, bytes, &mut row));
-    read.unwrap_or_else(|words| {
-        let source = Box::new(ParquetError::General(words));
-        Err(DatasetError::BadParquet {
-            path,
-            place: place_name(row),
-            source,
-        })
-    })
-}
-
-fn place_name(row: usize) -> String {
-    match row {
-        0 => "the file".to_owned(),
-        row => format!("row {row}"),
-    }
-}
-
-fn read(builder: &mut Builder, bytes: Vec<u8>, number: &mut usize) -> Result<(), DatasetError> {
-    let path = builder.path().to_owned();
-    let damaged = |row: usize| {
-        let path = path.clone();
-        move |source: ParquetError| DatasetError::BadParquet {
-            path,
-            place: place_name(row),
-            source: Box::new(source),
-        }
-    };
-    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(damaged(0))?;
+    let reader = fallible(&path, 0, || SerializedFileReader::new(Bytes::from(bytes)))?;
     let schema = reader.metadata().file_metadata().schema();
     let projection = projection(builder, schema)?;
-    let rows = RowIter::from_file(Some(projection), &reader).map_err(damaged(0))?;
-    for table_row in rows {
-        *number += 1;
-        let table_row = table_row.map_err(damaged(*number))?;
-        let place = Place::Row { row: *number };
+    let mut rows = fallible(&path, 0, || RowIter::from_file(Some(projection), &reader))?;
+    for number in 1.. {
+        let Some(table_row) = fallible(&path, number, || rows.next().transpose())? else {
+            break;
+        };
+        let place = Place::Row { row: number };
         let row = row(table_row, builder.subset.as_deref())
             .map_err(|(column, fault)| builder.unusable(place.field(column), fault))?;
         if let Some(row) = row {
@@ -75,6 +47,23 @@ fn read(builder: &mut Builder, bytes: Vec<u8>, number: &mut usize) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// A call into the library, whose panics are errors too; `row` is 0 for the whole file.
+fn fallible<T>(
+    path: &str,
+    row: usize,
+    call: impl FnOnce() -> Result<T, ParquetError>,
+) -> Result<T, DatasetError> {
+    let result = panics::caught(call).unwrap_or_else(|words| Err(ParquetError::General(words)));
+    result.map_err(|source| DatasetError::BadParquet {
+        path: path.to_owned(),
+        place: match row {
+            0 => "the file".to_owned(),
+            row => format!("row {row}"),
+        },
+        source: Box::new(source),
+    })
 }
 
 /// The columns that are read, out of the file's.
@@ -109,13 +98,7 @@ fn projection(builder: &Builder, schema: &Type) -> Result<Type, DatasetError> {
         }
     }
     let projection = Type::group_type_builder(schema.name()).with_fields(wanted);
-    projection
-        .build()
-        .map_err(|source| DatasetError::BadParquet {
-            path: builder.path().to_owned(),
-            place: place_name(0),
-            source: Box::new(source),
-        })
+    fallible(builder.path(), 0, || projection.build())
 }
 
 /// A fault and the column it is in.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::source::read_bytes;
 use super::{Dataset, DatasetError};
 use crate::hash::hex;
 
@@ -27,10 +28,7 @@ impl IdFile {
     /// Fails where the file cannot be read, is no UTF-8, or holds no id.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
         let origin = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|source| DatasetError::Unreadable {
-            path: origin.clone(),
-            source,
-        })?;
+        let bytes = read_bytes(path)?;
         let text = std::str::from_utf8(&bytes).map_err(|fault| DatasetError::NotUtf8 {
             path: origin.clone(),
             place: format!("byte {}", fault.valid_up_to()),

@@ -120,7 +120,8 @@ impl Dataset {
         if let Some(card) = card(name) {
             name.clone_into(&mut dataset.id);
             dataset.language = Some(card.language).filter(|code| code != card::MULTILINGUAL);
-            dataset.protocol = Some(card.protocol);
+            dataset.question_language = card.question_language;
+            dataset.protocol = card.protocol.parse().ok();
         }
         Ok(dataset)
     }
@@ -142,7 +143,7 @@ impl Dataset {
         let bytes = read_bytes(path)?;
         let name = path.file_name().unwrap_or(path.as_os_str());
         let mut dataset = Self::from_bytes(&stem(&name.to_string_lossy()), &origin, bytes)?;
-        (dataset.language, dataset.protocol) = told_by_name(&dataset.id);
+        dataset.heed_name(&stem(&name.to_string_lossy()));
         Ok(dataset)
     }
 
@@ -162,6 +163,17 @@ impl Dataset {
         Ok(dataset)
     }
 
+    /// Takes up what XQuAD's and MLQA's names tell. MLQA's are scored by its
+    /// script for the language of the passages, as it asks.
+    fn heed_name(&mut self, name: &str) {
+        let Some((passages, questions)) = languages_in(name) else {
+            return;
+        };
+        self.language = Some(passages.to_owned());
+        self.question_language = questions.map(str::to_owned);
+        self.protocol = questions.and_then(|_| format!("mlqa:{passages}").parse().ok());
+    }
+
     fn from_hub(
         source: &HubDataset,
         offline: bool,
@@ -172,8 +184,9 @@ impl Dataset {
         let origin = format!("hf:{repository}:{}:{}", choice.config, choice.split);
         let mut builder = Builder::new(&origin).of_subset(source.subset.clone());
         let mut files = Vec::with_capacity(snapshot.files.len());
-        for file in &snapshot.files {
-            builder.continue_with(&format!("{origin} ({})", file.name));
+        for (number, file) in snapshot.files.iter().enumerate() {
+            let path = format!("{origin} ({})", file.name);
+            builder.continue_with(number, &path);
             let bytes = read_bytes(&file.path)?;
             files.push(DatasetFile::of(&file.name, &bytes));
             content::parse(&mut builder, bytes)?;
@@ -183,7 +196,7 @@ impl Dataset {
         dataset.sha256 = of_several(&files);
         dataset.files = files;
         dataset.revision = Some(snapshot.commit);
-        (dataset.language, dataset.protocol) = told_by_name(&choice.config);
+        dataset.heed_name(&choice.config);
         if source.config.is_none() || source.split.is_none() {
             progress.note(&format!(
                 "hf:{repository}: split {} of configuration {}",
@@ -216,15 +229,25 @@ fn of_several(files: &[DatasetFile]) -> String {
     hex(&hash.finalize())
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, DatasetError> {
-    std::fs::read(path).map_err(|source| DatasetError::Unreadable {
+/// Reads a file whole, unless it is larger than any data set.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, DatasetError> {
+    let unreadable = |source| DatasetError::Unreadable {
         path: path.display().to_string(),
         source,
-    })
+    };
+    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+    if bytes > content::LARGEST_DOCUMENT {
+        return Err(DatasetError::TooLarge {
+            path: path.display().to_string(),
+            place: "the file".to_owned(),
+            limit_bytes: content::LARGEST_DOCUMENT,
+        });
+    }
+    std::fs::read(path).map_err(unreadable)
 }
 
 /// A file's name without its endings.
-fn stem(name: &str) -> String {
+pub fn stem(name: &str) -> String {
     let endings = [".gz", ".json", ".jsonl", ".parquet"];
     let stem = endings.iter().fold(name, |name, ending| {
         name.strip_suffix(ending).unwrap_or(name)
@@ -232,49 +255,52 @@ fn stem(name: &str) -> String {
     if stem.is_empty() { name } else { stem }.to_owned()
 }
 
-/// Language and protocol that the names of XQuAD's and MLQA's files and configurations tell:
-/// `xquad.de`, `mlqa.de.en` (passages before questions), `test-context-de-question-en`.
-fn told_by_name(name: &str) -> (Option<String>, Option<String>) {
+/// Languages of passages and questions that the names of XQuAD's and MLQA's files and
+/// configurations tell: `xquad.de`, `mlqa.de.en`, `test-context-de-question-en`.
+fn languages_in(name: &str) -> Option<(&str, Option<&str>)> {
     let is_code = |code: &str| code.len() == 2 && code.bytes().all(|b| b.is_ascii_lowercase());
-    if let Some(code) = name.strip_prefix("xquad.").filter(|code| is_code(code)) {
-        return (Some(code.to_owned()), None);
+    if let Some(code) = name.strip_prefix("xquad.") {
+        return is_code(code).then_some((code, None));
     }
     let pair = name
         .strip_prefix("mlqa.")
         .and_then(|rest| rest.split_once('.'));
-    let pair = pair.or_else(|| {
+    let (passages, questions) = pair.or_else(|| {
         let (_, rest) = name.split_once("-context-")?;
         rest.split_once("-question-")
-    });
-    match pair {
-        Some((passages, questions)) if is_code(passages) && is_code(questions) => {
-            (Some(passages.to_owned()), Some(format!("mlqa:{passages}")))
-        }
-        _ => (None, None),
-    }
+    })?;
+    (is_code(passages) && is_code(questions)).then_some((passages, Some(questions)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::score::Protocol;
 
     #[test]
-    fn names_tell_language_and_protocol() {
+    fn names_tell_languages_and_protocol() {
         let told = |name| {
-            let (language, protocol) = told_by_name(name);
-            (language.unwrap_or_default(), protocol.unwrap_or_default())
+            let mut dataset = Dataset::default();
+            dataset.heed_name(name);
+            let protocol = dataset.protocol.map(Protocol::name);
+            (dataset.language, dataset.question_language, protocol)
         };
-        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        assert_eq!(told("xquad.de"), pair("de", ""));
-        assert_eq!(told("mlqa.de.en"), pair("de", "mlqa:de"));
-        assert_eq!(told("test-context-hi-question-zh"), pair("hi", "mlqa:hi"));
+        let some = |code: &str| Some(code.to_owned());
+        assert_eq!(told("xquad.de"), (some("de"), None, None));
+        let (de, en) = (some("de"), some("en"));
+        assert_eq!(told("mlqa.de.en"), (de, en, Some("mlqa:de")));
+        let name = "test-context-hi-question-zh";
+        assert_eq!(told(name), (some("hi"), some("zh"), Some("mlqa:hi")));
+        // No script of MLQA's knows French.
+        let name = "test-context-fr-question-en";
+        assert_eq!(told(name), (some("fr"), some("en"), None));
         for name in [
             "dev-v1.1",
             "mlqa-translate-test.de",
             "xquad.json",
             "mlqa.de",
         ] {
-            assert_eq!(told(name), pair("", ""));
+            assert_eq!(told(name), (None, None, None));
         }
     }
 

@@ -169,14 +169,13 @@ fn predictions(questions: &[QuestionResult]) -> Map<String, Value> {
 fn null_odds(questions: &[QuestionResult]) -> Option<Map<String, Value>> {
     let entries = questions.iter();
     entries
-        .map(|question| Some((question.id.clone(), shortest(question.null_odds?))))
+        .map(|question| Some((question.id.clone(), shortest(question.null_odds?).into())))
         .collect()
 }
 
-/// A JSON number with the fewest digits that give back the `f32`.
-fn shortest(value: f32) -> Value {
-    let shortest: f64 = value.to_string().parse().unwrap_or(f64::from(value));
-    shortest.into()
+/// The number with the fewest digits that give back the `f32`: what a file shows of it.
+pub(crate) fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 fn question_lines(questions: &[QuestionResult]) -> Vec<u8> {

@@ -29,7 +29,7 @@ pub struct WireRecord {
     pub protocol: WireProtocol,
     /// The scorers' figures.
     pub accuracy: WireAccuracy,
-    /// What the scores alone do not say; records before 0.2 lack it.
+    /// What the scores alone do not say; older records lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<WireAnalysis>,
     /// How fast.
@@ -63,7 +63,7 @@ pub struct WireModel {
     pub parameters: u64,
     /// The dtype that weights are kept in.
     pub dtype: String,
-    /// The dtype that matrices are multiplied in; records before 0.2 lack it.
+    /// The dtype that matrices are multiplied in; older records lack it.
     #[serde(default)]
     pub compute_dtype: String,
     /// The form of the operations.
@@ -155,7 +155,7 @@ pub struct WireProtocol {
     pub batch_tokens: usize,
     /// The order in which windows are computed.
     pub window_order: String,
-    /// Seed of what is random: a sample of questions, a shuffled window order.
+    /// Seed of what is random: a sample of questions, a shuffled window order, resamples and folds.
     pub seed: u64,
 }
 
@@ -393,7 +393,7 @@ pub struct WireQuestion {
     /// First and past-the-end code point of the answer in the passage, where it is a part of it.
     #[serde(default)]
     pub span: Option<[usize; 2]>,
-    /// Start logit plus end logit.
+    /// Start logit plus end logit; for the pipeline a probability.
     pub score: f32,
     /// Distance to the best span of another text.
     pub margin: Option<f32>,

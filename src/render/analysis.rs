@@ -1,8 +1,9 @@
 //! The analysis of a record as tables, for Markdown pages and terminals alike.
 
+use super::columns::aligned;
 use crate::analysis::wire::{
-    WireAnalysis, WireAnswerability, WireAtThreshold, WireClassification, WireConfusionRow,
-    WireInterval, WireNullScore, WireSlice,
+    WireAnalysis, WireAnswerability, WireClassification, WireConfusionRow, WireInterval,
+    WireNullScore, WireSlice,
 };
 
 /// The most slices of one property that a page shows; a record holds all.
@@ -88,9 +89,10 @@ fn certainty(analysis: &WireAnalysis) -> Section {
                 format!("{:.2} to {:.2}", spread.min, spread.max),
             )
         });
-        let name = format!("{count} folds by article, mean ± standard deviation");
+        let by = &folds.by;
+        let name = format!("{count} folds by {by}, mean ± standard deviation");
         rows.push(vec![name, exact_match.0, f1.0]);
-        let name = format!("{count} folds by article, least to most");
+        let name = format!("{count} folds by {by}, least to most");
         rows.push(vec![name, exact_match.1, f1.1]);
     }
     Section::new(
@@ -160,55 +162,29 @@ fn confusion(analysis: &WireAnalysis) -> Section {
 
 /// The decision whether there is an answer, under each threshold.
 fn thresholds(answerability: &WireAnswerability) -> Section {
-    let classes = |figures: &WireClassification| {
-        let (has, none) = (&figures.has_answer, &figures.no_answer);
-        let shares = [
-            figures.accuracy,
-            has.precision,
-            has.recall,
-            has.f1,
-            none.precision,
-            none.recall,
-            none.f1,
-        ];
-        shares.map(share)
+    let blank = || vec!["-".to_owned(); 3];
+    let row = |name: &str, figures: Vec<String>, classes: Vec<String>| {
+        [vec![name.to_owned()], figures, classes].concat()
     };
-    let dash = || "-".to_owned();
-    let mut rows = vec![vec!["as answered".to_owned(), dash(), dash(), dash()]];
-    rows[0].extend(classes(&answerability.as_answered));
+    let as_answered = classes(&answerability.as_answered);
+    let mut rows = vec![row("as answered", blank(), as_answered)];
+    let mut title = "Is there an answer?".to_owned();
     if let Some(score) = &answerability.null_score {
-        let mut at = |name: &str, at: &WireAtThreshold| {
-            let mut row = vec![
-                name.to_owned(),
-                format!("{:.4}", at.threshold),
-                percent(at.exact_match),
-                percent(at.f1),
-            ];
-            row.extend(classes(&at.classification));
-            rows.push(row);
-        };
-        if let Some(in_force) = &score.in_force {
-            at("threshold in force", in_force);
+        if let Some(curve) = &score.precision_recall {
+            title += &format!(" (average precision {:.4})", curve.average_precision);
         }
-        at("best for EM, ties kept together", &score.best_exact_match);
-        at("best for F1, ties kept together", &score.best_f1);
-        for (name, best, is_f1) in [
+        for (name, at) in [
+            ("threshold in force", score.in_force.as_ref()),
             (
-                "best EM by the official search",
-                &score.official_exact_match,
-                false,
+                "best for EM, ties kept together",
+                Some(&score.best_exact_match),
             ),
-            ("best F1 by the official search", &score.official_f1, true),
+            ("best for F1, ties kept together", Some(&score.best_f1)),
         ] {
-            let mut row = vec![name.to_owned(), format!("{:.4}", best.threshold)];
-            let (percent, blank) = (percent(best.percent), dash());
-            row.extend(if is_f1 {
-                [blank, percent]
-            } else {
-                [percent, blank]
-            });
-            row.extend(std::iter::repeat_with(dash).take(7));
-            rows.push(row);
+            let Some(at) = at else { continue };
+            let threshold = format!("{:.4}", at.threshold);
+            let figures = vec![threshold, percent(at.exact_match), percent(at.f1)];
+            rows.push(row(name, figures, classes(&at.classification)));
         }
         for (name, held_out) in [
             (
@@ -217,53 +193,54 @@ fn thresholds(answerability: &WireAnswerability) -> Section {
             ),
             ("chosen for F1 on the other half", &score.held_out_f1),
         ] {
-            if let Some(held_out) = held_out {
-                let thresholds = held_out
-                    .directions
-                    .map(|way| format!("{:.4}", way.threshold));
-                let mut row = vec![
-                    name.to_owned(),
-                    thresholds.join(", "),
-                    percent(held_out.exact_match),
-                    percent(held_out.f1),
-                ];
-                row.extend(std::iter::repeat_with(dash).take(7));
-                rows.push(row);
-            }
+            let Some(held_out) = held_out else { continue };
+            let ways = held_out.directions.iter();
+            let thresholds: Vec<_> = ways.map(|way| format!("{:.4}", way.threshold)).collect();
+            let means = [percent(held_out.exact_match), percent(held_out.f1)];
+            let figures = [vec![thresholds.join(", ")], means.to_vec()].concat();
+            rows.push(row(name, figures, vec!["-".to_owned(); 7]));
         }
     }
-    Section::new(
-        "Is there an answer?",
-        &[
-            "decided by",
-            "null odds above",
-            "EM %",
-            "F1 %",
-            "accuracy",
-            "answer: precision",
-            "recall",
-            "F1",
-            "none: precision",
-            "recall",
-            "F1",
-        ],
-        rows,
-    )
+    Section::new(&title, &DECISION_COLUMNS, rows)
+}
+
+/// The columns of [`thresholds`]: a name, three figures, and those of [`classes`].
+const DECISION_COLUMNS: [&str; 11] = [
+    "decided by",
+    "null odds above",
+    "EM %",
+    "F1 %",
+    "accuracy",
+    "answer: precision",
+    "recall",
+    "F1",
+    "none: precision",
+    "recall",
+    "F1",
+];
+
+/// Accuracy, and precision, recall and F1 of both classes.
+fn classes(figures: &WireClassification) -> Vec<String> {
+    let (has, none) = (&figures.has_answer, &figures.no_answer);
+    let shares = [
+        figures.accuracy,
+        has.precision,
+        has.recall,
+        has.f1,
+        none.precision,
+        none.recall,
+        none.f1,
+    ];
+    shares.map(share).to_vec()
 }
 
 /// Calibration of the null score.
 fn calibration(score: &WireNullScore) -> Option<Section> {
     let calibration = score.calibration.as_ref()?;
-    let mut title = format!(
+    let title = format!(
         "Calibration of \"no answer\": expected error {:.4}, Brier score {:.4}",
         calibration.expected_calibration_error, calibration.brier
     );
-    if let Some(curve) = &score.precision_recall {
-        title += &format!(
-            "; average precision of \"has an answer\" {:.4}",
-            curve.average_precision
-        );
-    }
     let bins = calibration.bins.iter().map(|bin| {
         vec![
             format!("{:.2} to {:.2}", bin.above, bin.up_to),
@@ -319,28 +296,9 @@ pub fn text(analysis: &WireAnalysis) -> String {
     for section in sections(analysis) {
         let headings: Vec<String> = section.headings.iter().map(|&h| h.to_owned()).collect();
         let lines: Vec<Vec<String>> = std::iter::once(headings).chain(section.rows).collect();
-        let widths: Vec<usize> = (0..section.headings.len())
-            .map(|column| {
-                let cells = lines.iter().map(|line| line[column].chars().count());
-                cells.max().unwrap_or_default()
-            })
-            .collect();
         text += &format!("\n{}\n", section.title);
-        for line in lines {
-            let cells = line.iter().zip(&widths).enumerate();
-            let cells = cells.map(|(column, (cell, width))| {
-                // A name may hold anything, and a row is one line.
-                let cell: String = cell
-                    .chars()
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .collect();
-                if column == 0 {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
-            });
-            text += &format!("  {}\n", cells.collect::<Vec<_>>().join("  ").trim_end());
+        for line in aligned(&lines, 1) {
+            text += &format!("  {line}\n");
         }
     }
     text

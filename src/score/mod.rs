@@ -30,7 +30,9 @@ pub enum ScoreError {
         source: std::io::Error,
     },
     /// The file is not a JSON object.
-    #[error("{path}: not a JSON object of question id to {expected}")]
+    #[error(
+        "{path}: not a JSON object of question id to {expected}; write {{\"id\": {expected}, …}}"
+    )]
     NotAnObject {
         /// The file.
         path: String,
@@ -41,7 +43,7 @@ pub enum ScoreError {
         source: serde_json::Error,
     },
     /// A value has the wrong type.
-    #[error("{path}: at \"{id}\": expected {expected}, found {found}")]
+    #[error("{path}: at \"{id}\": expected {expected}, found {found}; correct or remove the entry")]
     WrongValue {
         /// The file.
         path: String,
@@ -87,7 +89,9 @@ pub enum ScoreError {
         predictions: String,
     },
     /// A no-answer probability or threshold with a protocol that has none.
-    #[error("no-answer probabilities belong to squad-v2; the protocol here is {protocol}")]
+    #[error(
+        "no-answer probabilities belong to squad-v2, and the protocol here is {protocol}; leave --na-prob out or use --protocol squad-v2"
+    )]
     ProbabilitiesUnused {
         /// The protocol in force.
         protocol: Protocol,

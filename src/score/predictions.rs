@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::ScoreError;
+use crate::analysis::NullScale;
 
 /// Answers by question id: the content of a `predictions.json`.
 #[derive(Debug, Clone)]
@@ -75,6 +76,17 @@ pub struct NoAnswerProbabilities {
 }
 
 impl NoAnswerProbabilities {
+    /// Probabilities made here rather than read, in their order.
+    pub fn new(origin: impl Into<String>, values: impl IntoIterator<Item = (String, f64)>) -> Self {
+        let values: Vec<(String, f64)> = values.into_iter().collect();
+        let index = values.iter().enumerate();
+        Self {
+            origin: origin.into(),
+            index: index.map(|(at, (id, _))| (id.clone(), at)).collect(),
+            values,
+        }
+    }
+
     /// Reads `{id: number}`.
     ///
     /// # Errors
@@ -87,12 +99,7 @@ impl NoAnswerProbabilities {
             None => Err(wrong_value(path, id, "a number", &value)),
         });
         let values = values.collect::<Result<Vec<_>, _>>()?;
-        let index = values.iter().enumerate();
-        Ok(Self {
-            origin: path.display().to_string(),
-            index: index.map(|(at, (id, _))| (id.clone(), at)).collect(),
-            values,
-        })
+        Ok(Self::new(path.display().to_string(), values))
     }
 
     /// The probability of the question `id`, if there is one.
@@ -100,10 +107,19 @@ impl NoAnswerProbabilities {
         self.index.get(id).map(|&at| self.values[at].1)
     }
 
-    /// Whether all values lie between 0 and 1, as probabilities do and differences of logits do not.
-    pub fn are_probabilities(&self) -> bool {
-        let mut values = self.values.iter();
-        values.all(|(_, value)| (0.0..=1.0).contains(value))
+    /// What the values are, by the range that holds them all.
+    pub fn scale(&self) -> NullScale {
+        let all_within = |range: std::ops::RangeInclusive<f64>| {
+            let mut values = self.values.iter();
+            values.all(|(_, value)| range.contains(value))
+        };
+        if all_within(0.0..=1.0) {
+            NullScale::Probability
+        } else if all_within(-1.0..=1.0) {
+            NullScale::ProbabilityDifference
+        } else {
+            NullScale::LogitDifference
+        }
     }
 
     /// The probability of the question `id`.
@@ -133,7 +149,9 @@ fn read_object(path: &Path, expected: &'static str) -> Result<Map<String, Value>
         path: origin.clone(),
         source,
     })?;
-    serde_json::from_slice(&bytes).map_err(|source| ScoreError::NotAnObject {
+    // A byte-order mark is no part of the document.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    serde_json::from_slice(bytes).map_err(|source| ScoreError::NotAnObject {
         path: origin,
         expected,
         source,

@@ -25,8 +25,7 @@ impl Protocol {
     /// The protocol that the data set's card or name asks for; else `squad-v2`
     /// for one with unanswerable questions and `squad-v1` for others. With the reason.
     pub fn for_dataset(dataset: &Dataset) -> (Self, &'static str) {
-        let named = dataset.protocol.as_deref().map(str::parse);
-        if let Some(Ok(ProtocolChoice::Named(protocol))) = named {
+        if let Some(protocol) = dataset.protocol {
             return (protocol, "as its card or name says");
         }
         if dataset.has_unanswerable {
@@ -92,7 +91,7 @@ impl Protocol {
             None => Ok(()),
             Some(question) => Err(ScoreError::NoGoldAnswer {
                 dataset: dataset.origin.clone(),
-                place: question.place.to_string(),
+                place: dataset.place(question),
                 id: question.id.clone(),
                 protocol: self,
             }),
@@ -142,19 +141,26 @@ impl FromStr for ProtocolChoice {
     type Err = ScoreError;
 
     fn from_str(name: &str) -> Result<Self, ScoreError> {
-        let protocol = match name {
-            "auto" => return Ok(Self::Auto),
-            "squad-v1" => Protocol::SquadV1,
-            "squad-v2" => Protocol::SquadV2,
+        if name == "auto" {
+            return Ok(Self::Auto);
+        }
+        name.parse().map(Self::Named)
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = ScoreError;
+
+    fn from_str(name: &str) -> Result<Self, ScoreError> {
+        match name {
+            "squad-v1" => Ok(Self::SquadV1),
+            "squad-v2" => Ok(Self::SquadV2),
             _ => match name.strip_prefix("mlqa:") {
-                Some(code) => Protocol::Mlqa(code.parse()?),
-                None => {
-                    return Err(ScoreError::UnknownProtocol {
-                        name: name.to_owned(),
-                    });
-                }
+                Some(code) => Ok(Self::Mlqa(code.parse()?)),
+                None => Err(ScoreError::UnknownProtocol {
+                    name: name.to_owned(),
+                }),
             },
-        };
-        Ok(Self::Named(protocol))
+        }
     }
 }

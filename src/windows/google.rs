@@ -41,7 +41,7 @@ impl Windower {
         if room == 0 && tokens > 0 {
             return Err(WindowError::NoRoom {
                 dataset: dataset.origin.clone(),
-                place: question.place.to_string(),
+                place: dataset.place(question),
                 id: question.id.clone(),
                 taken,
                 max_seq_len: self.settings.max_seq_len,

@@ -336,7 +336,7 @@ impl Windower {
     fn failed(dataset: &Dataset, question: &Question, source: tokenizers::Error) -> WindowError {
         WindowError::Tokenize {
             dataset: dataset.origin.clone(),
-            place: question.place.to_string(),
+            place: dataset.place(question),
             id: question.id.clone(),
             source,
         }
@@ -360,7 +360,7 @@ impl Windower {
         }
         Err(WindowError::QuestionTooLong {
             dataset: dataset.origin.clone(),
-            place: question.place.to_string(),
+            place: dataset.place(question),
             id: question.id.clone(),
             taken,
             max_seq_len,

@@ -18,6 +18,7 @@ pub fn case(passage: usize, has_answer: bool, score: QuestionScore) -> Case<'sta
         passage_text: "met Ann there",
         article: None,
         language: None,
+        question_language: None,
         golds: if has_answer { vec![GOLD] } else { Vec::new() },
         prediction: Some("met"),
         score,

@@ -7,7 +7,7 @@ use crate::analysis::answerability::{
     Answerability, AtThreshold, ClassFigures, Classification, NullScore, PrecisionRecall,
 };
 use crate::analysis::calibration::Calibration;
-use crate::analysis::thresholds::{HeldOut, OfficialBest, Transfer};
+use crate::analysis::thresholds::{HeldOut, Transfer};
 
 /// "Has an answer or not" as a classifier; the positive class is "has an answer".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,10 +65,6 @@ pub struct WireNullScore {
     pub best_exact_match: WireAtThreshold,
     /// At the best threshold for F1, likewise.
     pub best_f1: WireAtThreshold,
-    /// What the official script's search finds for exact match.
-    pub official_exact_match: WireOfficialBest,
-    /// What the official script's search finds for F1.
-    pub official_f1: WireOfficialBest,
     /// Thresholds chosen for exact match on the other half; absent where there is one passage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out_exact_match: Option<WireHeldOut>,
@@ -94,15 +90,6 @@ pub struct WireAtThreshold {
     pub f1: f64,
     /// The classification by null odds alone.
     pub classification: WireClassification,
-}
-
-/// A best score and threshold by the official script's walk, which parts questions with equal null odds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct WireOfficialBest {
-    /// The score in percent.
-    pub percent: f64,
-    /// The null odds up to which answers are kept.
-    pub threshold: f64,
 }
 
 /// What thresholds are worth on questions they were not chosen on. The halves share no passage.
@@ -213,8 +200,6 @@ impl From<&NullScore> for WireNullScore {
             in_force: score.in_force.map(Into::into),
             best_exact_match: score.best_exact_match.into(),
             best_f1: score.best_f1.into(),
-            official_exact_match: score.official_exact_match.into(),
-            official_f1: score.official_f1.into(),
             held_out_exact_match: score.held_out_exact_match.map(Into::into),
             held_out_f1: score.held_out_f1.map(Into::into),
             precision_recall: score.precision_recall.as_ref().map(Into::into),
@@ -231,12 +216,6 @@ impl From<AtThreshold> for WireAtThreshold {
             f1: at.means.f1,
             classification: at.classification.into(),
         }
-    }
-}
-
-impl From<OfficialBest> for WireOfficialBest {
-    fn from(OfficialBest { percent, threshold }: OfficialBest) -> Self {
-        Self { percent, threshold }
     }
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use answerability::{
     WireAnswerability, WireAtThreshold, WireBin, WireCalibration, WireClassFigures,
-    WireClassification, WireCurvePoint, WireHeldOut, WireNullScore, WireOfficialBest,
-    WirePrecisionRecall, WireTransfer,
+    WireClassification, WireCurvePoint, WireHeldOut, WireNullScore, WirePrecisionRecall,
+    WireTransfer,
 };
 
 use super::folds::{Folds, Spread};
@@ -41,7 +41,7 @@ pub struct WireAnalysis {
     pub answerability: Option<WireAnswerability>,
     /// Bootstrap intervals.
     pub intervals: WireIntervals,
-    /// Disjoint parts of the data; absent where all questions are about one article.
+    /// Disjoint parts of the data; absent where all questions are about one passage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folds: Option<WireFolds>,
 }
@@ -59,7 +59,7 @@ pub struct WireAnalysisSettings {
     pub min_slice: usize,
     /// Folds asked for.
     pub folds: usize,
-    /// `logit_difference` or `probability`: what null odds are.
+    /// `logit_difference`, `probability` or `probability_difference`: what null odds are.
     pub null_scale: String,
     /// `count_zero` or `left_out`: what questions without a prediction count for.
     pub missing_predictions: String,
@@ -114,7 +114,8 @@ pub struct WireSlice {
     /// Wilson's interval of exact match.
     pub exact_match_wilson: WireInterval,
     /// Exact match of the whole less the upper end of `exact_match_wilson`, in
-    /// percentage points: above 0 where the slice is worse by more than chance explains.
+    /// percentage points: above 0 where the whole lies above the slice's own interval.
+    /// Of a hundred slices that are as good as the whole, expect two or three above 0.
     pub shortfall: f64,
 }
 
@@ -138,7 +139,7 @@ pub struct WireErrorKind {
     pub n: usize,
     /// Of all wrong answers, in percent.
     pub percent_of_wrong: f64,
-    /// Of all questions, in percent: exact match would be higher by as much without them.
+    /// Of all questions, in percent.
     pub percent_of_questions: f64,
 }
 
@@ -172,7 +173,7 @@ pub struct WireIntervals {
     /// Over questions, as if each were independent; absent below two questions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_question: Option<WireScoreIntervals>,
-    /// Over passages with all their questions; absent below two passages.
+    /// Over passages with all their questions; absent below ten passages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_passage: Option<WireScoreIntervals>,
     /// The number of passages.
@@ -191,7 +192,9 @@ pub struct WireScoreIntervals {
 /// Figures over parts of the data that share no article.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WireFolds {
-    /// Articles (passages, where there are no titles) that were dealt out.
+    /// What was dealt out: `article` or `passage`.
+    pub by: String,
+    /// Articles or passages that were dealt out.
     pub groups: usize,
     /// Each fold's own figures.
     pub folds: Vec<WireMeans>,
@@ -362,6 +365,12 @@ impl From<&Folds> for WireFolds {
             max: spread.max,
         };
         Self {
+            by: if folds.by_article {
+                "article"
+            } else {
+                "passage"
+            }
+            .to_owned(),
             groups: folds.groups,
             folds: folds.folds.iter().copied().map(Into::into).collect(),
             exact_match: wire(folds.exact_match),
