@@ -161,7 +161,22 @@ fn tables_that_are_no_questions_are_named() {
             "bad_twice.parquet",
             &["row 5, column id", "\"r1\" is already used at row 1"],
         ),
-        ("brotli.parquet", &["brotli"]),
+        (
+            "brotli.parquet",
+            &["brotli", "write it with zstd or snappy"],
+        ),
+        (
+            "bad_checksum.parquet",
+            &["damaged", "CRC checksum mismatch"],
+        ),
+        (
+            "bad_rows.parquet",
+            &["damaged", "3 rows are promised, and 4 are there"],
+        ),
+        (
+            "bad_many.parquet",
+            &["row group 0, column answers", "more than 10000000 values"],
+        ),
     ] {
         assert_fault(name, &std::fs::read(golden(name)).unwrap(), parts);
     }
@@ -173,8 +188,18 @@ fn text_that_is_no_data_set_is_named() {
     let good = row(r#""question":"What?","answers":{"text":["a"],"answer_start":[0]}"#);
     let mrqa = "{\"header\":{}}\n";
     for (bytes, parts) in [
-        (b"".to_vec(), &["at the top level", "EOF"][..]),
-        (b"\n\n".to_vec(), &["at the top level"]),
+        (b"".to_vec(), &["nothing in it"][..]),
+        (b"\n\n".to_vec(), &["nothing in it"]),
+        (
+            format!("{mrqa}{{\"context\":\"a\",\"qas\":[{{\"qid\":\"1\",\"question\":\"Q\"}}]}}\n").into(),
+            &["line 2, qas[0]", "answers are hidden"],
+        ),
+        (
+            vec![b'\n'; (1 << 20) + 1],
+            &["the blank at line 1048577 holds more than 1048576 bytes"],
+        ),
+        (b"\0\0\0".to_vec(), &["at the top level", "expected value"]),
+        (b"[1]".to_vec(), &["at the top level", "expected an object"]),
         (b"PK\x03\x04....".to_vec(), &["a zip archive; unpack it"]),
         (b"\xff\xfe{".to_vec(), &["UTF-16", "convert it"]),
         (b"version https://git-lfs.github.com/spec/v1\n".to_vec(), &["git lfs pull"]),
@@ -197,7 +222,7 @@ fn text_that_is_no_data_set_is_named() {
             &["line 2, qas[0].answers", "not a data set in MRQA format"],
         ),
         (
-            format!("{mrqa}{{\"context\":\"a\",\"qas\":[{{\"qid\":\"1\",\"question\":\"\"}}]}}\n").into(),
+            format!("{mrqa}{{\"context\":\"a\",\"qas\":[{{\"qid\":\"1\",\"question\":\"\",\"answers\":[]}}]}}\n").into(),
             &["line 2, qas[0].question", "empty"],
         ),
     ] {
@@ -214,6 +239,11 @@ fn marks_line_breaks_and_long_lines_are_no_fault() {
         let dataset = Dataset::from_bytes("d", "f", marked.into()).unwrap();
         assert_eq!(dataset.questions.len(), 4);
     }
+    let odd = r#"{"id":1,"data":0,"lang":"en","language":null,"context":"a b","question":"Q?","answers":{"text":["a","b"],"answer_start":[0.0,null]}}"#;
+    let dataset = Dataset::from_bytes("d", "f", odd.into()).unwrap();
+    let starts = dataset.questions[0].answers.iter().map(|a| a.start);
+    assert_eq!(starts.collect::<Vec<_>>(), [Some(0), None]);
+    assert_eq!(dataset.questions[0].language.as_deref(), Some("en"));
     let long = "word ".repeat(4_000_000);
     let line =
         format!(r#"{{"id":1,"context":"{long}","question":"Q?","answers":["word"],"lang":"en"}}"#);

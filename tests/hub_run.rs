@@ -266,6 +266,10 @@ fn a_data_set_is_fetched_pinned_run_and_scored_offline() {
         &whole,
         "--predictions",
         "o/predictions.json",
+        "--na-prob",
+        "o/null_odds.json",
+        "--na-prob-thresh",
+        "inf",
         "--json",
     ];
     let output = spanbench(&house, &[&score[..], &["--offline"]].concat());

@@ -31,7 +31,7 @@ pub struct ScoreArguments {
     #[arg(long, value_name = "N.json")]
     na_prob: Option<PathBuf>,
     /// The probability above which a prediction counts as "no answer"
-    #[arg(long, value_name = "T", default_value_t = 1.0, requires = "na_prob", value_parser = threshold)]
+    #[arg(long, value_name = "T", default_value_t = 1.0, requires = "na_prob", value_parser = threshold, allow_negative_numbers = true)]
     na_prob_thresh: f64,
     #[command(flatten)]
     scoring: ScoringArguments,

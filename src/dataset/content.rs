@@ -15,8 +15,14 @@ pub(super) const LARGEST_DOCUMENT: u64 = 2 << 30;
 /// The most bytes of a line of a file of JSON lines.
 const LONGEST_LINE: u64 = 256 << 20;
 
+/// The most bytes of blank lines before or between others.
+const MOST_BLANK: u64 = 1 << 20;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What is no data set, by its first bytes.
-const OTHERS: [(&[u8], &str, &str); 9] = [
+const OTHERS: [(&[u8], &str, &str); 10] = [
+    (b"PARE", "an encrypted parquet file", "decrypt it"),
     (b"PK\x03\x04", "a zip archive", UNPACK),
     (b"\x28\xb5\x2f\xfd", "zstd-compressed", UNPACK),
     (b"BZh", "bzip2-compressed", UNPACK),
@@ -61,10 +67,17 @@ pub(super) fn parse(builder: &mut Builder, bytes: Vec<u8>) -> Result<(), Dataset
 }
 
 fn parse_text(builder: &mut Builder, mut reader: impl BufRead) -> Result<(), DatasetError> {
+    let beginning = reader
+        .fill_buf()
+        .map_err(|source| read_fault(builder.path(), source))?;
+    if let Some(other) = no_object(beginning) {
+        // The parser says what it is, and the rest need not be read.
+        return squad::parse(builder, &other);
+    }
     let mut first = LineReader::new(&mut reader, LARGEST_DOCUMENT);
-    let (number, first) = match first.next_line(builder.path())? {
-        Some(line) => line,
-        None => (1, String::new()),
+    let Some((number, first)) = first.next_line(builder.path())? else {
+        let fault = "there is nothing in it; is it the right file?";
+        return Err(builder.unusable("the beginning".to_owned(), fault.to_owned()));
     };
     match serde_json::from_str::<FirstLine>(&first) {
         Ok(line) if line.is_of_lines() => {
@@ -86,19 +99,28 @@ fn parse_text(builder: &mut Builder, mut reader: impl BufRead) -> Result<(), Dat
     }
 }
 
+/// The beginning of a text that cannot be an object, as every document and line is one.
+fn no_object(beginning: &[u8]) -> Option<String> {
+    let text = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning);
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace())?;
+    let is_other = first.is_ascii() && *first != b'{';
+    is_other.then(|| String::from_utf8_lossy(&text[..text.len().min(256)]).into_owned())
+}
+
 /// The keys that tell a line of many from a document on one line.
 #[derive(Deserialize)]
 struct FirstLine {
     header: Option<IgnoredAny>,
     qas: Option<IgnoredAny>,
     question: Option<IgnoredAny>,
+    context: Option<IgnoredAny>,
     data: Option<IgnoredAny>,
 }
 
 impl FirstLine {
     fn is_of_lines(&self) -> bool {
-        self.data.is_none()
-            && (self.header.is_some() || self.qas.is_some() || self.question.is_some())
+        let is_row = self.question.is_some() && (self.context.is_some() || self.data.is_none());
+        is_row || (self.data.is_none() && (self.header.is_some() || self.qas.is_some()))
     }
 }
 
@@ -114,9 +136,9 @@ fn document(path: &str, first: String, reader: impl Read) -> Result<String, Data
     }
     String::from_utf8(bytes).map_err(|fault| {
         let good = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
-        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
-        let begin = good.iter().rposition(|byte| *byte == b'\n');
-        let byte = good.len() - begin.map_or(0, |at| at + 1);
+        let mut lines = good.split(|byte| *byte == b'\n');
+        let byte = lines.next_back().map_or(0, <[u8]>::len);
+        let line = lines.count() + 1;
         DatasetError::NotUtf8 {
             path: path.to_owned(),
             place: format!("line {line}, byte {byte}"),
@@ -150,8 +172,10 @@ impl<R: BufRead> LineReader<R> {
         &mut self,
         path: &str,
     ) -> Result<Option<(usize, String)>, DatasetError> {
+        let mut blank = 0;
+        let mut bytes = Vec::new();
         loop {
-            let mut bytes = Vec::new();
+            bytes.clear();
             let mut limited = (&mut self.reader).take(self.longest + 1);
             let count = limited
                 .read_until(b'\n', &mut bytes)
@@ -163,20 +187,25 @@ impl<R: BufRead> LineReader<R> {
             if count as u64 > self.longest {
                 return Err(too_large(path, format!("line {}", self.line), self.longest));
             }
-            if self.line == 1 && bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
-                bytes.drain(..3);
+            if self.line == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+                bytes.drain(..BYTE_ORDER_MARK.len());
             }
-            let text = String::from_utf8(bytes).map_err(|fault| DatasetError::NotUtf8 {
-                path: path.to_owned(),
-                place: format!(
-                    "line {}, byte {}",
-                    self.line,
-                    fault.utf8_error().valid_up_to()
-                ),
-            })?;
-            if !text.trim().is_empty() {
-                return Ok(Some((self.line, text)));
+            if bytes.iter().all(u8::is_ascii_whitespace) {
+                blank += count as u64;
+                if blank > MOST_BLANK {
+                    let place = format!("the blank at line {}", self.line);
+                    return Err(too_large(path, place, MOST_BLANK));
+                }
+                continue;
             }
+            let line = self.line;
+            return match String::from_utf8(bytes) {
+                Ok(text) => Ok(Some((line, text))),
+                Err(fault) => Err(DatasetError::NotUtf8 {
+                    path: path.to_owned(),
+                    place: format!("line {line}, byte {}", fault.utf8_error().valid_up_to()),
+                }),
+            };
         }
     }
 }
@@ -193,7 +222,7 @@ fn too_large(path: &str, place: String, limit_bytes: u64) -> DatasetError {
     DatasetError::TooLarge {
         path: path.to_owned(),
         place,
-        limit_bytes,
+        limit: format!("{limit_bytes} bytes"),
     }
 }
 

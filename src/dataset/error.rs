@@ -6,7 +6,7 @@ use crate::hub::HubError;
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// A file could not be read.
-    #[error("{path}: the data set cannot be read; check the path and its permissions")]
+    #[error("{path}: cannot be read; check the path and its permissions")]
     Unreadable {
         /// The file.
         path: String,
@@ -36,7 +36,7 @@ pub enum DatasetError {
     #[error(transparent)]
     Hub(#[from] HubError),
     /// The file is not text.
-    #[error("{path}: {place}: not UTF-8; a data set in JSON is a file in UTF-8")]
+    #[error("{path}: {place}: not UTF-8; convert the file to it")]
     NotUtf8 {
         /// The file.
         path: String,
@@ -54,7 +54,7 @@ pub enum DatasetError {
     },
     /// The content is larger than any data set.
     #[error(
-        "{path}: {place} holds more than {limit_bytes} bytes; is it a data set? Split it into several files"
+        "{path}: {place} holds more than {limit}; is it a data set? Split it into several files"
     )]
     TooLarge {
         /// The file.
@@ -62,7 +62,7 @@ pub enum DatasetError {
         /// What is too large.
         place: String,
         /// The most that is read.
-        limit_bytes: u64,
+        limit: String,
     },
     /// The file is a container of a kind that is not read.
     #[error("{path}: {found}; {remedy}")]
@@ -75,7 +75,9 @@ pub enum DatasetError {
         remedy: &'static str,
     },
     /// The file is not JSON, or JSON of another shape.
-    #[error("{path}: at {place}: not a data set in {format} format")]
+    #[error(
+        "{path}: at {place}: not a data set in {format} format; see `spanbench run --help` for what is read"
+    )]
     Malformed {
         /// The file.
         path: String,
@@ -88,7 +90,9 @@ pub enum DatasetError {
         source: serde_json::Error,
     },
     /// A parquet file could not be read.
-    #[error("{path}: {place}: damaged, cut short, or parquet of a kind that is not read")]
+    #[error(
+        "{path}: {place}: damaged, cut short, or parquet of a kind that is not read; fetch it again, or write it with zstd or snappy compression"
+    )]
     BadParquet {
         /// The file.
         path: String,

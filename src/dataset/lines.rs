@@ -11,7 +11,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::builder::{Builder, RawQuestion};
 use super::content::LineReader;
 use super::rows::{self, Row};
-use super::{DatasetError, Place, WireId};
+use super::{DatasetError, Place, WireId, WireOffset};
 use crate::dataset::characters::CharacterIndex;
 use crate::json::{self, Object};
 
@@ -49,8 +49,8 @@ struct WireRow {
     context: String,
     question: String,
     answers: WireAnswers,
-    #[serde(alias = "lang")]
     language: Option<String>,
+    lang: Option<String>,
 }
 
 /// `{"text": [...], "answer_start": [...]}`, or a list of such pairs or of texts.
@@ -111,7 +111,7 @@ fn add_row(builder: &mut Builder, line: usize, wire: WireRow) -> Result<(), Data
         context: wire.context,
         question: wire.question,
         answers: wire.answers.0,
-        language: wire.language,
+        language: wire.language.or(wire.lang),
     };
     rows::add(builder, place, row)
 }
@@ -202,10 +202,14 @@ impl<'de> Deserialize<'de> for WireAnswers {
                 #[derive(Deserialize)]
                 struct Lists {
                     text: Vec<String>,
-                    answer_start: Option<Vec<i64>>,
+                    answer_start: Option<Vec<Option<WireOffset>>>,
                 }
                 let lists = Lists::deserialize(MapAccessDeserializer::new(map))?;
-                let pairs = rows::pair(lists.text, lists.answer_start);
+                let starts = lists.answer_start.map(|starts| {
+                    let starts = starts.into_iter();
+                    starts.map(|start| start.map(|start| start.0)).collect()
+                });
+                let pairs = rows::pair(lists.text, starts);
                 pairs.map(WireAnswers).map_err(serde::de::Error::custom)
             }
 
@@ -216,13 +220,15 @@ impl<'de> Deserialize<'de> for WireAnswers {
                     Text(String),
                     Object {
                         text: String,
-                        answer_start: Option<i64>,
+                        answer_start: Option<WireOffset>,
                     },
                 }
                 let answers = Vec::<Answer>::deserialize(SeqAccessDeserializer::new(seq))?;
                 let pairs = answers.into_iter().map(|answer| match answer {
                     Answer::Text(text) => (text, None),
-                    Answer::Object { text, answer_start } => (text, answer_start),
+                    Answer::Object { text, answer_start } => {
+                        (text, answer_start.map(|start| start.0))
+                    }
                 });
                 Ok(WireAnswers(pairs.collect()))
             }

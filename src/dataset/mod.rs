@@ -212,6 +212,43 @@ impl Dataset {
     }
 }
 
+/// An offset: a whole number, also where it is written as `4.0`.
+struct WireOffset(i64);
+
+impl<'de> Deserialize<'de> for WireOffset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OffsetVisitor;
+        impl Visitor<'_> for OffsetVisitor {
+            type Value = WireOffset;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an offset: a whole number")
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<WireOffset, E> {
+                Ok(WireOffset(number))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<WireOffset, E> {
+                Ok(WireOffset(i64::try_from(number).unwrap_or(i64::MAX)))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<WireOffset, E> {
+                if number.fract() == 0.0 {
+                    // Beyond the range of passages it is misplaced all the same.
+                    Ok(WireOffset(number as i64))
+                } else {
+                    Err(E::invalid_value(
+                        serde::de::Unexpected::Float(number),
+                        &self,
+                    ))
+                }
+            }
+        }
+        deserializer.deserialize_any(OffsetVisitor)
+    }
+}
+
 /// A question's id: text, or a whole number as some data sets have it.
 struct WireId(String);
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row as TableRow};
 use parquet::schema::types::Type;
 
 use super::builder::Builder;
+use super::content::LARGEST_DOCUMENT;
 use super::rows::{self, Row};
 use super::{DatasetError, Place};
 use crate::panics;
@@ -23,6 +25,9 @@ const ANSWERS: &[&str] = &["answers"];
 const LANGUAGE: &[&str] = &["language", "lang"];
 const SUBSET: &[&str] = &["subset"];
 
+/// The most values of a column in one group of rows.
+const MOST_VALUES: u64 = 10_000_000;
+
 /// Adds the rows of a parquet file to `builder`.
 ///
 /// # Errors
@@ -34,10 +39,16 @@ pub(super) fn parse(builder: &mut Builder, bytes: Vec<u8>) -> Result<(), Dataset
     let reader = fallible(&path, 0, || SerializedFileReader::new(Bytes::from(bytes)))?;
     let schema = reader.metadata().file_metadata().schema();
     let projection = projection(builder, schema)?;
+    check_size(&path, reader.metadata())?;
     let mut rows = fallible(&path, 0, || RowIter::from_file(Some(projection), &reader))?;
+    let promised = reader.metadata().file_metadata().num_rows();
     for number in 1.. {
         let Some(table_row) = fallible(&path, number, || rows.next().transpose())? else {
-            break;
+            if i64::try_from(number - 1) == Ok(promised) {
+                break;
+            }
+            let words = format!("{promised} rows are promised, and {} are there", number - 1);
+            return fallible(&path, 0, || Err(ParquetError::General(words)));
         };
         let place = Place::Row { row: number };
         let row = row(table_row, builder.subset.as_deref())
@@ -45,6 +56,33 @@ pub(super) fn parse(builder: &mut Builder, bytes: Vec<u8>) -> Result<(), Dataset
         if let Some(row) = row {
             rows::add(builder, place, row)?;
         }
+    }
+    Ok(())
+}
+
+/// Refuses a file that says of itself that it holds more than any data set: a few
+/// bytes can stand for very many.
+fn check_size(path: &str, metadata: &ParquetMetaData) -> Result<(), DatasetError> {
+    let mut bytes = 0_u64;
+    for (group, row_group) in metadata.row_groups().iter().enumerate() {
+        for column in row_group.columns() {
+            bytes = bytes.saturating_add(column.uncompressed_size().unsigned_abs());
+            if column.num_values().unsigned_abs() > MOST_VALUES {
+                let name = column.column_path().string();
+                return Err(DatasetError::TooLarge {
+                    path: path.to_owned(),
+                    place: format!("row group {group}, column {name}"),
+                    limit: format!("{MOST_VALUES} values"),
+                });
+            }
+        }
+    }
+    if bytes > LARGEST_DOCUMENT {
+        return Err(DatasetError::TooLarge {
+            path: path.to_owned(),
+            place: "the table, uncompressed,".to_owned(),
+            limit: format!("{LARGEST_DOCUMENT} bytes"),
+        });
     }
     Ok(())
 }
@@ -134,9 +172,10 @@ fn row(table_row: TableRow, subset: Option<&str>) -> Result<Option<Row>, Fault> 
 
 /// Ids are text, or whole numbers in some data sets.
 fn id(field: Field) -> Result<String, String> {
-    match whole_number(&field) {
-        Some(number) => Ok(number.to_string()),
-        None => text(field),
+    match (&field, whole_number(&field)) {
+        (Field::ULong(number), _) => Ok(number.to_string()),
+        (_, Some(number)) => Ok(number.to_string()),
+        (_, None) => text(field),
     }
 }
 
@@ -194,8 +233,7 @@ fn answer(field: Field) -> Result<(String, Option<i64>), String> {
         return Ok((text(field)?, None));
     };
     let (words, start) = text_and_start(group)?;
-    let start = start.filter(|start| *start != Field::Null);
-    Ok((text(words)?, start.as_ref().map(offset).transpose()?))
+    Ok((text(words)?, start.as_ref().map_or(Ok(None), offset)?))
 }
 
 fn text_and_start(group: TableRow) -> Result<(Field, Option<Field>), String> {
@@ -218,13 +256,18 @@ fn list(field: Field) -> Result<Vec<Field>, String> {
     }
 }
 
-fn offset(field: &Field) -> Result<i64, String> {
-    whole_number(field).ok_or_else(|| {
-        format!(
-            "expected a whole number as answer_start, found {}",
-            kind(field)
-        )
-    })
+fn offset(field: &Field) -> Result<Option<i64>, String> {
+    match field {
+        Field::Null => Ok(None),
+        Field::Double(number) if number.fract() == 0.0 => Ok(Some(*number as i64)),
+        other => match whole_number(other) {
+            Some(number) => Ok(Some(number)),
+            None => Err(format!(
+                "expected a whole number as answer_start, found {}",
+                kind(other)
+            )),
+        },
+    }
 }
 
 fn kind(field: &Field) -> &'static str {

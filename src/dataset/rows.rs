@@ -40,7 +40,7 @@ pub(super) fn add(builder: &mut Builder, place: Place, row: Row) -> Result<(), D
 /// Says what does not fit.
 pub(super) fn pair(
     texts: Vec<String>,
-    starts: Option<Vec<i64>>,
+    starts: Option<Vec<Option<i64>>>,
 ) -> Result<Vec<(String, Option<i64>)>, String> {
     let Some(starts) = starts else {
         return Ok(texts.into_iter().map(|text| (text, None)).collect());
@@ -52,6 +52,5 @@ pub(super) fn pair(
             starts.len()
         ));
     }
-    let starts = starts.into_iter().map(Some);
     Ok(texts.into_iter().zip(starts).collect())
 }

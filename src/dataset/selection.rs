@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::source::read_bytes;
-use super::{Dataset, DatasetError};
+use super::{Dataset, DatasetError, WireId};
 use crate::hash::hex;
 
 /// Ids from a file, one a line.
@@ -21,7 +21,7 @@ pub struct IdFile {
 }
 
 impl IdFile {
-    /// Reads a file of ids: one a line, blank lines left out, or a JSON list of texts.
+    /// Reads a file of ids: one a line, blank lines left out, or a JSON list.
     ///
     /// # Errors
     ///
@@ -34,9 +34,9 @@ impl IdFile {
             place: format!("byte {}", fault.valid_up_to()),
         })?;
         let text = text.trim_start_matches('\u{feff}');
-        let list = serde_json::from_str::<Vec<String>>(text);
+        let list = serde_json::from_str::<Vec<WireId>>(text);
         let ids: Vec<(usize, String)> = if let Ok(list) = list {
-            list.into_iter().map(|id| (1, id)).collect()
+            list.into_iter().map(|id| (1, id.0)).collect()
         } else {
             let lines = text.lines().enumerate();
             let lines = lines.map(|(line, id)| (line + 1, id.trim().to_owned()));

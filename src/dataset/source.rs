@@ -1,5 +1,6 @@
 //! What `--dataset D` means, and its files: bundled, a card, a file, or a repository on the hub.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -235,15 +236,24 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, DatasetError> {
         path: path.display().to_string(),
         source,
     };
-    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > content::LARGEST_DOCUMENT {
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let expected = file.metadata().map_err(unreadable)?.len();
+    let limit = content::LARGEST_DOCUMENT;
+    let mut bytes = Vec::new();
+    if expected <= limit {
+        bytes.reserve(usize::try_from(expected).unwrap_or_default());
+        // A device has no length and may have no end.
+        let mut limited = file.take(limit + 1);
+        limited.read_to_end(&mut bytes).map_err(unreadable)?;
+    }
+    if expected > limit || bytes.len() as u64 > limit {
         return Err(DatasetError::TooLarge {
             path: path.display().to_string(),
             place: "the file".to_owned(),
-            limit_bytes: content::LARGEST_DOCUMENT,
+            limit: format!("{limit} bytes"),
         });
     }
-    std::fs::read(path).map_err(unreadable)
+    Ok(bytes)
 }
 
 /// A file's name without its endings.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::builder::{Builder, RawQuestion};
-use super::{DatasetError, Place, WireId};
+use super::{DatasetError, Place, WireId, WireOffset};
 use crate::json::{self, Object};
 
 #[derive(Deserialize)]
@@ -33,7 +33,7 @@ struct WireQuestion {
 #[derive(Deserialize)]
 struct WireAnswer {
     text: String,
-    answer_start: Option<i64>,
+    answer_start: Option<WireOffset>,
 }
 
 /// Adds a SQuAD document to `builder`.
@@ -65,7 +65,10 @@ pub(super) fn parse(builder: &mut Builder, text: &str) -> Result<(), DatasetErro
                     id: wire.id.0,
                     text: wire.question,
                     answers: answers
-                        .map(|Object(answer)| (answer.text, answer.answer_start))
+                        .map(|Object(answer)| {
+                            let start = answer.answer_start.map(|start| start.0);
+                            (answer.text, start)
+                        })
                         .collect(),
                     language: None,
                 };

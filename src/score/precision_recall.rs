@@ -77,7 +77,9 @@ impl<'a> Walk<'a> {
     /// `find_best_thresh`: begins with all questions unanswered.
     ///
     /// As in the script, the score is noted after each question, ties or not,
-    /// and a question with no prediction is passed over.
+    /// and a question with no prediction is passed over. The script begins with
+    /// all unanswerable questions and divides by the predicted ones, so where
+    /// predictions are missing the score may exceed 100.
     pub(super) fn best_threshold(&self, field: fn(&QuestionScore) -> f64) -> BestThreshold {
         let mut current = self.unanswerable as f64;
         let mut best = current;

@@ -1,11 +1,12 @@
 """One small data set in every format that is read, and what it holds.
 
-usage: make_datasets.py          needs pyarrow; writes datasets/
+usage: make_datasets.py          needs pyarrow and NumPy; writes datasets/
 """
 import gzip
 import json
 import pathlib
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -101,3 +102,28 @@ uneven = [{**row, "answers": {"text": ["a", "b"], "answer_start": [1]}} for row 
 pq.write_table(pa.Table.from_pylist(uneven, schema=table().schema), HERE / "bad_uneven.parquet")
 twice = pa.concat_tables([table(), table()])
 pq.write_table(twice, HERE / "bad_twice.parquet")
+
+# A page whose checksum tells that a letter of a question was changed.
+pq.write_table(table(), HERE / "bad_checksum.parquet", write_page_checksum=True, use_dictionary=False, compression="none", write_statistics=False)
+content = (HERE / "bad_checksum.parquet").read_bytes()
+write("bad_checksum.parquet", content.replace(b"Who bakes?", b"Who wakes?"))
+
+# A footer that promises another number of rows than its groups of rows hold: 4 and 3, as zigzag numbers.
+content = bytearray((HERE / "none.parquet").read_bytes())
+for at in range(content.rindex(b"PAR1") - 1, 0, -1):
+    if content[at] == 8:
+        lying = bytes(content[:at]) + b"\x06" + bytes(content[at + 1 :])
+        try:
+            metadata = pq.read_metadata(pa.BufferReader(lying))
+        except Exception:
+            continue
+        if metadata.num_rows == 3 and metadata.row_group(0).num_rows == 4:
+            write("bad_rows.parquet", lying)
+            break
+
+# A thousand bytes that stand for eleven million answers.
+count = 11_000_000
+words = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, dtype=np.int8)), pa.array(["a"]))
+many = pa.ListArray.from_arrays(pa.array([0, count], pa.int32()), words)
+row = {"id": ["1"], "context": ["a b"], "question": ["What?"], "answers": many}
+pq.write_table(pa.table(row), HERE / "bad_many.parquet", compression="zstd", data_page_size=1 << 30)
