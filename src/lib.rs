@@ -32,4 +32,5 @@ pub mod render;
 pub mod score;
 pub mod stats;
 pub mod tokenizer;
+mod unicode;
 pub mod windows;

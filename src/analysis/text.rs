@@ -6,6 +6,7 @@ use unicode_normalization::char::{canonical_combining_class, decompose_compatibl
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::python;
+use crate::unicode::is_chinese;
 
 /// The combining class of signs such as the Devanagari virama, which joins consonants.
 const VIRAMA: u8 = 9;
@@ -27,19 +28,6 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
             Some(token)
         })
     })
-}
-
-/// `_is_chinese_char` of the original BERT's `tokenization.py`: the CJK ideographs.
-fn is_chinese(character: char) -> bool {
-    matches!(character,
-        '\u{4e00}'..='\u{9fff}'
-        | '\u{3400}'..='\u{4dbf}'
-        | '\u{20000}'..='\u{2a6df}'
-        | '\u{2a700}'..='\u{2b73f}'
-        | '\u{2b740}'..='\u{2b81f}'
-        | '\u{2b820}'..='\u{2ceaf}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{2f800}'..='\u{2fa1f}')
 }
 
 /// A token as it is counted: in lower case and without what is neither letter

@@ -1,6 +1,7 @@
 //! BERT's splitting of text into words and punctuation (`BasicTokenizer`), by
 //! which the google decoder aligns tokens with the passage.
 
+use crate::unicode::is_chinese;
 use tokenizers::NormalizedString;
 use unicode_general_category::{GeneralCategory as Category, get_general_category};
 
@@ -87,14 +88,6 @@ impl BasicTokenizer {
 fn is_space(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\r')
         || get_general_category(character) == Category::SpaceSeparator
-}
-
-/// A character of the CJK blocks, each of which is a word of its own.
-fn is_chinese(character: char) -> bool {
-    matches!(character,
-        '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}' | '\u{20000}'..='\u{2a6df}'
-        | '\u{2a700}'..='\u{2b73f}' | '\u{2b740}'..='\u{2b81f}' | '\u{2b820}'..='\u{2ceaf}'
-        | '\u{f900}'..='\u{faff}' | '\u{2f800}'..='\u{2fa1f}')
 }
 
 /// Punctuation: all of ASCII that is neither letter nor number, and Unicode's `P` categories.
