@@ -1,11 +1,11 @@
 //! BERT's splitting of text into words and punctuation (`BasicTokenizer`), by
 //! which the google decoder aligns tokens with the passage.
 
-use crate::unicode::is_chinese;
 use tokenizers::NormalizedString;
 use unicode_general_category::{GeneralCategory as Category, get_general_category};
 
 use crate::python;
+use crate::unicode::is_chinese;
 
 /// The `BasicTokenizer` of BERT's `tokenization.py`, or that of transformers.
 ///
