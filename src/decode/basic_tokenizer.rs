@@ -92,15 +92,5 @@ fn is_space(character: char) -> bool {
 
 /// Punctuation: all of ASCII that is neither letter nor number, and Unicode's `P` categories.
 fn is_punctuation(character: char) -> bool {
-    character.is_ascii_punctuation()
-        || matches!(
-            get_general_category(character),
-            Category::ConnectorPunctuation
-                | Category::DashPunctuation
-                | Category::OpenPunctuation
-                | Category::ClosePunctuation
-                | Category::InitialPunctuation
-                | Category::FinalPunctuation
-                | Category::OtherPunctuation
-        )
+    character.is_ascii_punctuation() || python::is_punctuation(character)
 }
