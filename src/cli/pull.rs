@@ -3,7 +3,7 @@
 use clap::Args;
 use spanbench::dataset::DatasetSource;
 use spanbench::dataset::source::pull;
-use spanbench::hub::{Progress as _, Snapshot};
+use spanbench::hub::Snapshot;
 use spanbench::models::locate;
 
 use super::progress::Bars;
@@ -48,12 +48,6 @@ fn dataset_files(name: &str, offline: bool, bars: &Bars) -> anyhow::Result<Optio
     let DatasetSource::Hub(source) = DatasetSource::parse_remote(name)? else {
         return Ok(None);
     };
-    let (snapshot, choice) = pull(&source, offline, bars)?;
-    if source.config.is_none() || source.split.is_none() {
-        bars.note(&format!(
-            "{name}: split {} of configuration {}",
-            choice.split, choice.config
-        ));
-    }
+    let (snapshot, _) = pull(&source, offline, bars)?;
     Ok(Some(snapshot))
 }

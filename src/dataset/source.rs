@@ -86,7 +86,8 @@ impl DatasetSource {
     }
 }
 
-/// Fetches the files of a data set, unless they are here already, and says which they are.
+/// Fetches the files of a data set, unless they are here already, and says which they are;
+/// to `progress` too, where configuration or split were left to be chosen.
 ///
 /// # Errors
 ///
@@ -103,6 +104,14 @@ pub fn pull(
     let choice = dataset
         .choose(&names)
         .expect("OK because these files were chosen by the same rule");
+    if dataset.config.is_none() || dataset.split.is_none() {
+        progress.note(&format!(
+            "hf:{}: split {} of configuration {}",
+            dataset.repository.id(),
+            choice.split,
+            choice.config
+        ));
+    }
     Ok((snapshot, choice))
 }
 
@@ -198,12 +207,6 @@ impl Dataset {
         dataset.files = files;
         dataset.revision = Some(snapshot.commit);
         dataset.heed_name(&choice.config);
-        if source.config.is_none() || source.split.is_none() {
-            progress.note(&format!(
-                "hf:{repository}: split {} of configuration {}",
-                choice.split, choice.config
-            ));
-        }
         Ok(dataset)
     }
 }
