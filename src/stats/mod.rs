@@ -1,6 +1,11 @@
 //! Statistics, each under the name of its formula.
 
 pub mod bootstrap;
+pub mod order;
+pub mod paired;
+pub mod steady;
+mod student;
+pub mod trend;
 
 /// The probability with which an interval of repeated experiments holds the true value.
 pub const CONFIDENCE: f64 = 0.95;
