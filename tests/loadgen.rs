@@ -296,6 +296,58 @@ fn odd_runs_are_summed_up() {
     }
 }
 
+/// Each scenario measures its duration by one of the last query's times; exactly enough is enough.
+#[test]
+fn durations_are_the_scenarios() {
+    for (scenario, measure) in [
+        (Scenario::Server, 0),
+        (Scenario::SingleStream, 1),
+        (Scenario::MultiStream, 1),
+        (Scenario::Offline, 2),
+    ] {
+        let rules = Rules::quick(scenario);
+        for short in 0..3 {
+            let mut times = [10_000_000_000; 3];
+            times[short] -= 1;
+            let [scheduled_ns, issued_ns, completed_ns] = times;
+            let last = QueryTimes {
+                scheduled_ns,
+                issued_ns,
+                completed_ns,
+            };
+            // An offline query is scheduled at the start: its answers' latencies are their times.
+            let summary = LoadGenSummary::new(&rules, &measured(&[last], &[completed_ns]));
+            let met = summary.unwrap().validity.min_duration;
+            assert_eq!(met, short != measure, "{scenario} {short}");
+        }
+    }
+}
+
+/// Both the queries and their questions must be enough; of offline's one query, the questions.
+#[test]
+fn queries_and_questions_are_counted() {
+    let query = QueryTimes {
+        scheduled_ns: 0,
+        issued_ns: 0,
+        completed_ns: 1,
+    };
+    for (scenario, queries, samples, met) in [
+        (Scenario::SingleStream, 100, 100, true),
+        (Scenario::SingleStream, 99, 100, false),
+        (Scenario::SingleStream, 100, 99, false),
+        (Scenario::MultiStream, 64, 512, true),
+        (Scenario::MultiStream, 63, 512, false),
+        (Scenario::MultiStream, 64, 511, false),
+        (Scenario::Server, 99, 99, false),
+        (Scenario::Offline, 1, 3, true),
+        (Scenario::Offline, 1, 2, false),
+    ] {
+        let (queries, samples) = (vec![query; queries], vec![1; samples]);
+        let summary = LoadGenSummary::new(&Rules::quick(scenario), &measured(&queries, &samples));
+        assert_eq!(summary.unwrap().validity.min_queries, met, "{scenario}");
+    }
+}
+
 /// A latency that equals the bound is within it; one more nanosecond is over it.
 #[test]
 fn bounds_are_inclusive() {
