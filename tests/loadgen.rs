@@ -346,6 +346,11 @@ fn queries_and_questions_are_counted() {
         let summary = LoadGenSummary::new(&Rules::quick(scenario), &measured(&queries, &samples));
         assert_eq!(summary.unwrap().validity.min_queries, met, "{scenario}");
     }
+    for (samples, met) in [(10_832, false), (10_833, true)] {
+        let (rules, samples) = (Rules::mlperf(Scenario::Offline), vec![1; samples]);
+        let summary = LoadGenSummary::new(&rules, &measured(&[query], &samples));
+        assert_eq!(summary.unwrap().validity.min_queries, met);
+    }
 }
 
 /// A latency that equals the bound is within it; one more nanosecond is over it.
