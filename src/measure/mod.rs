@@ -4,3 +4,4 @@ pub mod environment;
 pub mod latency;
 pub mod memory;
 pub mod phases;
+pub mod scenario;
