@@ -7,6 +7,7 @@ pub mod latency;
 #[cfg(test)]
 mod machines;
 pub mod memory;
+pub mod noise;
 pub mod phases;
 pub mod system_files;
 
