@@ -2,6 +2,7 @@
 
 mod cgroup;
 pub mod cpu_set;
+pub mod death;
 pub mod energy;
 pub mod environment;
 pub mod latency;
