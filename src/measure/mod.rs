@@ -1,7 +1,17 @@
-//! What is measured beside accuracy: time, memory, and the machine it was measured on.
+//! What is measured beside accuracy: time, memory, energy, and the machine it was measured on.
 
+mod cgroup;
+pub mod cpu_set;
+pub mod death;
+pub mod energy;
 pub mod environment;
 pub mod latency;
+#[cfg(test)]
+mod machines;
 pub mod memory;
+pub mod noise;
 pub mod phases;
 pub mod scenario;
+pub mod system_files;
+
+pub use cgroup::CgroupVersion;

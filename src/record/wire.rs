@@ -222,7 +222,7 @@ pub struct WireMemory {
     pub weights_bytes: u64,
     /// Most resident pages, mapped files included, since the process began.
     pub rss_peak_bytes: Option<u64>,
-    /// Most anonymous pages, sampled every 10 ms.
+    /// Most anonymous pages, sampled: see `measure::memory`.
     pub rss_anon_peak_bytes: Option<u64>,
     /// Most memory of the accelerator; absent on the CPU.
     pub device_peak_bytes: Option<u64>,

@@ -1,7 +1,18 @@
 //! The machine, the system and the build that figures were measured with.
 
+mod limits;
+mod model;
+pub(super) mod platform;
+pub(super) mod processor;
+
+use super::system_files::SystemFiles;
+
+pub use limits::Limits;
+pub use platform::Platform;
+pub use processor::{Cache, NumaNode, Processor, Scaling};
+
 /// What a figure depends on besides the model; absent where the system does not tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Environment {
     /// The processor's own name.
     pub cpu_model: Option<String>,
@@ -17,6 +28,12 @@ pub struct Environment {
     pub os: String,
     /// Release of the kernel.
     pub kernel: Option<String>,
+    /// The processor's parts and frequencies.
+    pub processor: Processor,
+    /// What this process may use of the machine.
+    pub limits: Limits,
+    /// What lies between this process and the hardware.
+    pub platform: Platform,
     /// How this program was built.
     pub build: Build,
 }
@@ -64,56 +81,50 @@ impl Build {
 impl Environment {
     /// Reads the environment of this process.
     pub fn read() -> Self {
+        let found = Self::read_from(&SystemFiles::here());
         Self {
-            cpu_model: cpu_model(),
+            cpu_model: found
+                .cpu_model
+                .or_else(|| system_control("machdep.cpu.brand_string")),
+            memory_total_bytes: found
+                .memory_total_bytes
+                .or_else(|| system_control("hw.memsize")?.parse().ok()),
+            ..found
+        }
+    }
+
+    /// Reads what `files` tell; what only this process itself can know
+    /// (architecture, instruction sets, cores, C library, build) is its own.
+    pub fn read_from(files: &SystemFiles) -> Self {
+        let os = files.field("/etc/os-release", "PRETTY_NAME", '=');
+        Self {
+            cpu_model: model::cpu_model(files),
             architecture: std::env::consts::ARCH,
-            cpu_features: cpu_features(),
+            cpu_features: model::cpu_features(),
             logical_cores: std::thread::available_parallelism().map_or(1, usize::from),
-            memory_total_bytes: memory_total_bytes(),
-            os: os_name(),
-            kernel: read_line("/proc/sys/kernel/osrelease"),
+            memory_total_bytes: memory_info_bytes(files, "MemTotal"),
+            os: os.unwrap_or_else(|| std::env::consts::OS.to_owned()),
+            kernel: files.line("/proc/sys/kernel/osrelease"),
+            processor: Processor::read(files),
+            limits: Limits::read(files),
+            platform: Platform::read(files),
             build: Build::current(),
         }
     }
 }
 
-fn read_line(path: &str) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
-    Some(text.lines().next()?.trim().to_owned())
+/// A field of `/proc/meminfo`, which counts in KiB, in bytes.
+fn memory_info_bytes(files: &SystemFiles, key: &str) -> Option<u64> {
+    let value = files.field("/proc/meminfo", key, ':')?;
+    let kibibytes: u64 = value.trim_end_matches("kB").trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
-/// The value after the colon of the first line that starts with `key`.
-fn field(path: &str, key: &str, separator: char) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let line = text.lines().find(|line| line.starts_with(key))?;
-    let (_, value) = line.split_once(separator)?;
-    Some(value.trim().trim_matches('"').to_owned())
-}
-
-#[cfg(not(target_os = "macos"))]
-fn cpu_model() -> Option<String> {
-    field("/proc/cpuinfo", "model name", ':')
-}
-
-#[cfg(target_os = "macos")]
-fn cpu_model() -> Option<String> {
-    system_control("machdep.cpu.brand_string")
-}
-
-#[cfg(not(target_os = "macos"))]
-fn memory_total_bytes() -> Option<u64> {
-    let total = field("/proc/meminfo", "MemTotal", ':')?;
-    let kibibytes: u64 = total.trim_end_matches("kB").trim().parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
-#[cfg(target_os = "macos")]
-fn memory_total_bytes() -> Option<u64> {
-    system_control("hw.memsize")?.parse().ok()
-}
-
-#[cfg(target_os = "macos")]
+/// A value of macOS's `sysctl`.
 fn system_control(name: &str) -> Option<String> {
+    if !cfg!(target_os = "macos") {
+        return None;
+    }
     let output = std::process::Command::new("sysctl")
         .args(["-n", name])
         .output();
@@ -121,33 +132,5 @@ fn system_control(name: &str) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
-fn os_name() -> String {
-    let name = field("/etc/os-release", "PRETTY_NAME", '=');
-    name.unwrap_or_else(|| std::env::consts::OS.to_owned())
-}
-
-#[cfg(target_arch = "x86_64")]
-fn cpu_features() -> Vec<&'static str> {
-    let mut features = Vec::new();
-    macro_rules! note {
-        ($($name:tt),*) => {
-            $(if std::arch::is_x86_feature_detected!($name) { features.push($name); })*
-        };
-    }
-    note!(
-        "avx2",
-        "fma",
-        "f16c",
-        "avx512f",
-        "avx512bw",
-        "avx512vl",
-        "avx512vnni",
-        "avx512bf16"
-    );
-    features
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn cpu_features() -> Vec<&'static str> {
-    Vec::new()
-}
+#[cfg(test)]
+mod tests;
