@@ -63,7 +63,16 @@ fn assert_success(output: &Output) {
 fn a_model_is_fetched_pinned_run_and_run_again_offline() {
     let house = house();
     let run = [
-        "run", "--model", ID, "--limit", "2", "--out", "first", "--json",
+        "run",
+        "--model",
+        ID,
+        "--limit",
+        "2",
+        "--min-duration",
+        "0s",
+        "--out",
+        "first",
+        "--json",
     ];
     let output = spanbench(&house, &run);
     assert_success(&output);
@@ -88,6 +97,8 @@ fn a_model_is_fetched_pinned_run_and_run_again_offline() {
         ID,
         "--limit",
         "2",
+        "--min-duration",
+        "0s",
         "--out",
         "second",
         "--json",
@@ -113,7 +124,10 @@ fn what_the_hub_refuses_is_one_line_and_exit_code_2() {
         (403, [ID, "HF_TOKEN"]),
     ] {
         house.api("main", vec![Reply::status(status)]);
-        let output = spanbench(&house, &["run", "--model", ID, "--out", "o"]);
+        let output = spanbench(
+            &house,
+            &["run", "--model", ID, "--min-duration", "0s", "--out", "o"],
+        );
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
@@ -127,7 +141,10 @@ fn what_the_hub_refuses_is_one_line_and_exit_code_2() {
 fn a_repository_without_the_files_says_which() {
     let house = House::new();
     house.list("main", &["config.json", "tf_model.h5", "tokenizer.json"]);
-    let output = spanbench(&house, &["run", "--model", ID, "--out", "o"]);
+    let output = spanbench(
+        &house,
+        &["run", "--model", ID, "--min-duration", "0s", "--out", "o"],
+    );
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2));
     assert!(
@@ -172,6 +189,8 @@ fn weights_in_parts_and_a_vocabulary_are_fetched() {
         "32",
         "--doc-stride",
         "8",
+        "--min-duration",
+        "0s",
         "--out",
         "o",
         "--json",
@@ -233,7 +252,16 @@ fn a_data_set_is_fetched_pinned_run_and_scored_offline() {
         ],
     );
     let name = format!("hf:{ID}");
-    let run = ["run", "--dataset", &name, "--out", "o", "--json"];
+    let run = [
+        "run",
+        "--dataset",
+        &name,
+        "--min-duration",
+        "0s",
+        "--out",
+        "o",
+        "--json",
+    ];
     let output = spanbench(&house, &run);
     assert_success(&output);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -299,7 +327,18 @@ fn a_data_set_is_fetched_pinned_run_and_scored_offline() {
             "hf:owner/name[@revision][:config][:split]",
         ),
     ] {
-        let output = spanbench(&house, &["run", "--dataset", &name, "--out", "bad"]);
+        let output = spanbench(
+            &house,
+            &[
+                "run",
+                "--dataset",
+                &name,
+                "--min-duration",
+                "0s",
+                "--out",
+                "bad",
+            ],
+        );
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert!(errors.contains(says), "{errors}");

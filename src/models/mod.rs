@@ -12,6 +12,7 @@ pub mod span;
 pub mod weights;
 
 use candle_core::{DType, Device};
+use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, SpanLogits};
 use crate::ops::FormChoice;
@@ -61,7 +62,7 @@ pub trait SpanModel: Send + Sync {
 }
 
 /// What weights are kept in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Precision {
     /// Single precision.
     #[default]

@@ -1,0 +1,169 @@
+//! How a record's figures of speed were measured: sections of its report.
+
+use super::analysis::Section;
+use super::figure;
+use crate::record::WireRecord;
+use crate::record::wire::{WireInterval, WireRepetition};
+
+/// Every section that the record has something for.
+pub fn sections(record: &WireRecord) -> Vec<Section> {
+    let mut sections = vec![scenarios(record)];
+    sections.extend(intervals(record));
+    if let Some(first) = record.repetitions.first() {
+        sections.extend([memory(first), quiet(record), energy(record)]);
+    }
+    sections.retain(|section| !section.rows.is_empty());
+    sections
+}
+
+fn number(value: Option<f64>, unit: &str) -> String {
+    value.map_or("not known".to_owned(), |value| {
+        format!("{}{unit}", figure(value))
+    })
+}
+
+fn megabytes(bytes: Option<u64>) -> String {
+    number(bytes.map(|bytes| bytes as f64 / 1e6), "")
+}
+
+/// A row a repetition: what was asked, how long it took, whether it counts, and the proof.
+fn scenarios(record: &WireRecord) -> Section {
+    let rows = record.repetitions.iter().map(|repetition| {
+        let scenario = &repetition.scenario;
+        vec![
+            scenario.name.clone(),
+            scenario.queries.to_string(),
+            format!("{:.2}", scenario.duration_s),
+            scenario.rate_per_s.map_or("-".to_owned(), figure),
+            scenario
+                .percentile_latency_ms
+                .map_or("-".to_owned(), figure),
+            scenario
+                .late
+                .map_or("-".to_owned(), |late| late.to_string()),
+            if scenario.valid {
+                "valid".to_owned()
+            } else {
+                scenario.invalid_because.join("; ")
+            },
+        ]
+    });
+    let headings = [
+        "scenario",
+        "queries",
+        "seconds",
+        "arriving/s",
+        "percentile ms",
+        "late",
+        "verdict",
+    ];
+    Section::new("Timed pass", &headings, rows.collect())
+}
+
+fn intervals(record: &WireRecord) -> Option<Section> {
+    let row = |interval: &WireInterval| {
+        let WireInterval {
+            median,
+            lower,
+            upper,
+            ..
+        } = interval;
+        // Bytes are shown in megabytes, shares and rates as they are.
+        let scale = if interval.figure.ends_with("_bytes") {
+            1e-6
+        } else {
+            1.0
+        };
+        vec![
+            interval.figure.clone(),
+            figure(median * scale),
+            format!("{}–{}", figure(lower * scale), figure(upper * scale)),
+            format!("{:.1}", 100.0 * interval.coverage),
+        ]
+    };
+    let rows: Vec<_> = record.intervals.iter().map(row).collect();
+    let repetitions = record.repetitions.len();
+    (!rows.is_empty()).then(|| {
+        Section::new(
+            &format!("Over {repetitions} repetitions (bytes in MB)"),
+            &["figure", "median", "interval of the median", "coverage %"],
+            rows,
+        )
+    })
+}
+
+fn memory(first: &WireRepetition) -> Section {
+    let rows = first.memory.phases.iter().map(|phase| {
+        vec![
+            phase.phase.clone(),
+            megabytes(phase.rss_end_bytes),
+            megabytes(phase.rss_peak_bytes),
+            megabytes(phase.rss_anon_end_bytes),
+            megabytes(phase.rss_anon_peak_bytes),
+        ]
+    });
+    let headings = [
+        "phase",
+        "resident at its end",
+        "most",
+        "anonymous at its end",
+        "most",
+    ];
+    Section::new("Memory by phase in MB", &headings, rows.collect())
+}
+
+/// A row a repetition: how steady it was, and what went on beside it.
+fn quiet(record: &WireRecord) -> Section {
+    let rows = record.repetitions.iter().map(|repetition| {
+        let (steadiness, noise) = (&repetition.steadiness, &repetition.noise);
+        let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
+        let passes = steadiness.passes;
+        let steady = match (steadiness.steady, steadiness.truncated) {
+            (Some(true), Some(cut)) => format!("from pass {} of {passes}", cut + 1),
+            (Some(false), _) => format!("not in {passes} passes"),
+            _ => format!("{passes} passes are too few to tell"),
+        };
+        vec![
+            steady,
+            number(steadiness.drift_percent, " %"),
+            steadiness
+                .severely_slow_outliers
+                .map_or("not known".to_owned(), |count| count.to_string()),
+            number(percent(noise.steal_share), " %"),
+            number(noise.others_busy_cores, ""),
+            noise
+                .involuntary_switches
+                .map_or("not known".to_owned(), |count| count.to_string()),
+            number(noise.load_average_start, ""),
+        ]
+    });
+    let headings = [
+        "steady (MSER-5)",
+        "drift",
+        "severely slow passes",
+        "steal",
+        "cores busy with others",
+        "preemptions",
+        "load before",
+    ];
+    Section::new("How quiet it was", &headings, rows.collect())
+}
+
+fn energy(record: &WireRecord) -> Section {
+    let rows = record.repetitions.iter().map(|repetition| {
+        let energy = &repetition.energy;
+        match &energy.absent_because {
+            Some(reason) => vec![reason.clone(), "-".to_owned(), "-".to_owned()],
+            None => vec![
+                number(energy.packages_j, " J"),
+                number(energy.memory_j, " J"),
+                number(energy.per_question_j, " J"),
+            ],
+        }
+    });
+    Section::new(
+        "Energy",
+        &["packages", "memory", "a question"],
+        rows.collect(),
+    )
+}

@@ -1,0 +1,83 @@
+//! The lines below a result table: how scenarios went, and which figures are doubtful.
+
+use crate::record::CellRecord;
+use crate::record::wire::{WireRecord, WireScenario};
+
+/// Doubts of a record that are shown; the others are counted.
+const SHOWN: usize = 4;
+
+/// What a reader of one cell's figures should know, a line each.
+pub fn notes(record: &CellRecord) -> Vec<String> {
+    match record {
+        CellRecord::Failed(failure) => {
+            let (cell, error) = (&failure.cell, &failure.error);
+            let kind = error.kind.name();
+            vec![plain(&format!("failed: {cell}: {kind}: {}", error.message))]
+        }
+        CellRecord::Finished(record) => {
+            let mut lines = scenario_lines(record);
+            lines.extend(doubt_lines(record));
+            lines.iter().map(|line| plain(line)).collect()
+        }
+    }
+}
+
+/// How the scenario went, in scenarios where the table's columns do not say it.
+fn scenario_lines(record: &WireRecord) -> Vec<String> {
+    let scenarios = record
+        .repetitions
+        .iter()
+        .map(|repetition| &repetition.scenario);
+    let told = scenarios.filter(|scenario| scenario.name != "offline" || !scenario.valid);
+    let many = record.repetitions.len() > 1;
+    told.enumerate()
+        .map(|(number, scenario)| {
+            let which = if many {
+                format!(" (repetition {})", number + 1)
+            } else {
+                String::new()
+            };
+            format!("{}{which}: {}", scenario.name, verdict(record, scenario))
+        })
+        .collect()
+}
+
+fn verdict(record: &WireRecord, scenario: &WireScenario) -> String {
+    let mut parts = vec![format!("{} queries", scenario.queries)];
+    if let Some(rate) = scenario.rate_per_s {
+        parts.push(format!("{rate:.2} a second arrived"));
+    }
+    if let Some(latency) = scenario.percentile_latency_ms {
+        let percentile = 100.0 * record.protocol.timing.percentile;
+        parts.push(format!("p{percentile} {latency:.1} ms"));
+    }
+    if let Some(bound) = record.protocol.timing.latency_bound_ms {
+        parts.push(format!("bound {bound:.0} ms"));
+    }
+    let verdict = if scenario.valid {
+        "valid".to_owned()
+    } else {
+        format!("INVALID: {}", scenario.invalid_because.join("; "))
+    };
+    parts.push(verdict);
+    parts.join(", ")
+}
+
+fn doubt_lines(record: &WireRecord) -> Vec<String> {
+    let doubts = record.doubts.iter().take(SHOWN);
+    let mut lines: Vec<String> = doubts
+        .map(|doubt| format!("? {}: {doubt}", record.cell))
+        .collect();
+    let more = record.doubts.len().saturating_sub(SHOWN);
+    if more > 0 {
+        lines.push(format!("? {}: and {more} more, see run.json", record.cell));
+    }
+    lines
+}
+
+/// Names and answers may hold anything; a line stays one.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
