@@ -4,3 +4,5 @@ pub mod environment;
 pub mod latency;
 pub mod memory;
 pub mod phases;
+pub mod profile;
+pub mod roofline;
