@@ -210,7 +210,9 @@ impl Encoder for DisentangledEncoder {
             })
             .sum();
         // Rows for distances that the window is too short for are no part of its work.
-        let rows = 2 * self.distances.map_or(0, |distances| distances.span.min(length));
+        let rows = 2 * self
+            .distances
+            .map_or(0, |distances| distances.span.min(length));
         let positions = 2 * (terms * length * rows * self.sizes.hidden) as u64;
         let attention = attention_flops(length, self.sizes.hidden, None);
         dense * length as u64 + attention * self.blocks.len() as u64 + positions
