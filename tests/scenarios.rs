@@ -131,7 +131,10 @@ fn latencies_include_queueing_as_in_an_m_d_1_queue() {
     let arrivals = samples.scheduled_ns.iter().map(|&ns| seconds(ns));
     let expected = lindley_wait_s(arrivals, services.iter().copied());
     let message = format!("waited {wait} s, expected {expected} s, service {service} s");
-    assert!(wait > 0.98 * expected && wait < expected + 0.001, "{message}");
+    assert!(
+        wait > 0.98 * expected && wait < expected + 0.001,
+        "{message}"
+    );
 
     let spread = services.iter().map(|s| (s - service).powi(2)).sum::<f64>();
     let spread = (spread / QUERIES as f64).sqrt() / service;

@@ -10,6 +10,7 @@ use crate::dataset::Dataset;
 use crate::dataset::characters::CharacterIndex;
 use crate::decode::{self, Answer, DecodeSettings, WindowLogits};
 use crate::measure::phases::PhaseClock;
+use crate::measure::profile::{self, Operation, Work};
 use crate::measure::scenario::schedule::ImproperRate;
 use crate::models::{ModelError, SpanModel};
 use crate::random::split_mix;
@@ -297,7 +298,9 @@ impl Line<'_> {
         for (number, run) in runs.iter().enumerate() {
             let started = Instant::now();
             let batch = Batch::pack(windows, run);
+            let pass = profile::span(Operation::ForwardPass, || Work::NONE);
             let logits = self.model.span_logits(&batch)?;
+            drop(pass);
             for (&window, pair) in batch.windows.iter().zip(batch.boundaries.windows(2)) {
                 results[window] = Some(WindowResult {
                     start: logits.start[pair[0]..pair[1]].to_vec(),
@@ -338,6 +341,7 @@ impl Line<'_> {
             .zip(firsts.par_iter().zip(&cut.counts))
             .map(|(&index, (&first, &count))| {
                 let started = Instant::now();
+                let _span = profile::span(Operation::Decode, || Work::NONE);
                 let question = &self.dataset.questions[index];
                 let logits: Vec<_> = (first..first + count)
                     .map(|window| WindowLogits {

@@ -7,6 +7,7 @@ use super::figures;
 use super::proof::{self, Proof};
 use super::work::{AccuracyPass, Work};
 use super::{CellSpec, repetition};
+use crate::measure::roofline::{Roofline, WireRoofline};
 use crate::measure::scenario::log_summary::log_summary;
 use crate::measure::scenario::rules::Scenario;
 use crate::record::wire::{
@@ -46,19 +47,22 @@ fn scored(first: &Work) -> &AccuracyPass {
     accuracy.expect("OK because the first process of a cell is asked to score")
 }
 
-/// Makes the record of `spec` from what its processes measured, each of them [`check`]ed.
+/// Makes the record of `spec` from what its processes measured, each of them [`check`]ed, with
+/// the machine's peak where that is known.
 ///
 /// # Panics
 ///
 /// Panics where `works` is empty or the first has no score: those are no results of the cell.
-pub fn assemble(spec: &CellSpec, works: &[Work]) -> CellOutput {
+pub fn assemble(spec: &CellSpec, works: &[Work], roofline: Option<&Roofline>) -> CellOutput {
     let first = &works[0];
+    // What was measured is the processor.
+    let roofline = roofline.filter(|_| first.device == "cpu");
     let accuracy = scored(first);
     let answers = works.iter().flat_map(|work| &work.timed.answers);
     let proof = proof::prove(&accuracy.questions, answers);
     let repetitions: Vec<WireRepetition> = works
         .iter()
-        .map(|work| repetition::repetition(spec, work))
+        .map(|work| repetition::repetition(spec, work, roofline))
         .collect();
     let samples = works.iter().enumerate().map(|(number, work)| WireSamples {
         schema: SCHEMA,
@@ -70,8 +74,14 @@ pub fn assemble(spec: &CellSpec, works: &[Work]) -> CellOutput {
     CellOutput {
         questions: questions(spec, accuracy, works),
         samples: samples.collect(),
-        more: summaries(spec, first, works),
-        record: record(spec, first, accuracy, repetitions, &proof),
+        more: summaries(spec, first, works)
+            .into_iter()
+            .chain(trace(first))
+            .collect(),
+        record: WireRecord {
+            roofline: roofline.map(WireRoofline::of),
+            ..record(spec, first, accuracy, repetitions, &proof)
+        },
     }
 }
 
@@ -91,6 +101,15 @@ fn summaries(spec: &CellSpec, first: &Work, works: &[Work]) -> Vec<MoreFile> {
         })
     });
     files.collect()
+}
+
+/// The trace of the profiled pass.
+fn trace(first: &Work) -> Option<MoreFile> {
+    let profiled = first.profiled.as_ref()?;
+    Some(MoreFile {
+        name: "trace.json".to_owned(),
+        content: profiled.trace.clone().into_bytes(),
+    })
 }
 
 fn failure(kind: FailureKind, message: String) -> Failure {
@@ -169,6 +188,8 @@ fn record(
         proof: Some(WireProof::from(proof)),
         intervals: intervals(&repetitions),
         repetitions,
+        roofline: None,
+        profile: first.profiled.as_ref().map(|pass| pass.profile.clone()),
         doubts,
         environment: first.environment.clone(),
         warnings: first.warnings.clone(),

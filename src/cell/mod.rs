@@ -8,6 +8,7 @@ pub mod failure;
 pub mod fetch;
 pub mod figures;
 pub mod isolate;
+pub mod profiling;
 pub mod proof;
 mod repetition;
 pub mod samples;
@@ -134,9 +135,10 @@ pub fn run(
     let job = Job {
         spec: spec.clone(),
         accuracy: true,
+        profile: false,
     };
     let work = work::perform(&job, &models::load, hub_progress, progress)?;
     let works = [work];
     assemble::check(spec, &works).map_err(CellError::TimedAnswers)?;
-    Ok(assemble::assemble(spec, &works))
+    Ok(assemble::assemble(spec, &works, None))
 }

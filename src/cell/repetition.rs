@@ -5,6 +5,7 @@ use super::samples::Samples;
 use super::timed::{TimedPass, Timing};
 use super::work::Work;
 use crate::measure::latency::Latencies;
+use crate::measure::roofline::Roofline;
 use crate::measure::scenario::loadgen::{LoadGenSummary, Measured, QueryTimes};
 use crate::measure::scenario::rules::{Rules, Scenario};
 use crate::record::wire::{
@@ -26,14 +27,16 @@ const SEVERE_SHARE: f64 = 0.05;
 const SHORTEST_S: f64 = 1.0;
 
 /// A process's measurements.
-pub fn repetition(spec: &CellSpec, work: &Work) -> WireRepetition {
+pub fn repetition(spec: &CellSpec, work: &Work, roofline: Option<&Roofline>) -> WireRepetition {
     let timing = &spec.settings.timing;
     let timed = &work.timed;
     let samples = &timed.samples;
     let offline = timing.scenario == Scenario::Offline;
     let steadiness = steadiness(work);
+    let throughput = throughput(timed, offline, roofline);
     let mut doubts = Vec::new();
     doubts.extend(duration_doubt(timed));
+    doubts.extend(peak_doubt(&throughput));
     doubts.extend(steadiness_doubts(&steadiness));
     doubts.extend(work.noise.warnings.iter().cloned());
     doubts.extend(work.memory.growth_doubt());
@@ -44,7 +47,7 @@ pub fn repetition(spec: &CellSpec, work: &Work) -> WireRepetition {
     };
     WireRepetition {
         started: work.started.clone(),
-        throughput: throughput(timed, offline, None),
+        throughput,
         latency_ms: summary(question_latencies_ns(samples, offline)),
         window_latency_ms: summary(window_ns),
         batch_latency_ms: summary(samples.batch_ns.clone()),
@@ -69,7 +72,7 @@ pub fn question_latencies_ns(samples: &Samples, offline: bool) -> Vec<u64> {
     }
 }
 
-fn throughput(timed: &TimedPass, offline: bool, peak_flops_per_s: Option<f64>) -> WireThroughput {
+fn throughput(timed: &TimedPass, offline: bool, roofline: Option<&Roofline>) -> WireThroughput {
     let samples = &timed.samples;
     let per_forward = |count: f64| count / timed.forward_s;
     let end_to_end_s = if offline {
@@ -85,7 +88,7 @@ fn throughput(timed: &TimedPass, offline: bool, peak_flops_per_s: Option<f64>) -
         // Batches are packed: no padding is ever computed.
         padding_waste: 0.0,
         flops_per_s,
-        peak_fraction: peak_flops_per_s.map(|peak| flops_per_s / peak),
+        peak_fraction: roofline.map(|roofline| roofline.peak_fraction(flops_per_s)),
         forward_s: timed.forward_s,
         end_to_end_s,
     }
@@ -121,6 +124,14 @@ fn steadiness(work: &Work) -> WireSteadiness {
         slow_outliers: outliers.map(|found| found.high_mild + found.high_severe),
         severely_slow_outliers: outliers.map(|found| found.high_severe),
     }
+}
+
+fn peak_doubt(throughput: &WireThroughput) -> Option<String> {
+    let share = throughput.peak_fraction.filter(|&share| share > 1.0)?;
+    Some(format!(
+        "the model reached {:.0} % of the machine's peak, so that was measured when the machine was slower: --roofline=fresh",
+        100.0 * share
+    ))
 }
 
 fn duration_doubt(timed: &TimedPass) -> Option<String> {

@@ -7,6 +7,7 @@ use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{AnswerSettings, Answers, Line, Progress};
+use super::profiling::{self, ProfiledPass};
 use super::timed::{self, TimedPass};
 use super::warm_up::{self, WarmUp};
 use super::{CellError, CellSettings, CellSpec, analysis, sections};
@@ -45,6 +46,8 @@ pub struct Job {
     /// Whether every question is answered for its score first. Of a cell's repetitions only the
     /// first does so; the timed answers of all are compared with those.
     pub accuracy: bool,
+    /// Whether a pass is profiled after the timed one.
+    pub profile: bool,
 }
 
 /// What a process gives back.
@@ -66,6 +69,8 @@ pub struct Work {
     pub warm_up: WarmUp,
     /// What was measured.
     pub timed: TimedPass,
+    /// The profiled pass, where it was asked for.
+    pub profiled: Option<ProfiledPass>,
     /// How much memory it took.
     pub memory: WireMemory,
     /// Anonymous memory over the timed pass.
@@ -197,10 +202,24 @@ impl<'a> Process<'a> {
         let warm_up = warm_up::perform(&line)?;
         self.end("warm_up");
         let measured = self.measure(settings, &line)?;
+        let profiled = self.profile(job, &line)?;
         let counts = answers.as_ref().map(|a| (a.windows.len(), a.tokens()));
         let accuracy = answers.map(|answers| self.score(spec, &line, protocol, answers));
         let accuracy = accuracy.transpose()?;
-        Ok(self.work(spec, &line, files, counts, accuracy, warm_up, measured))
+        Ok(Work {
+            profiled,
+            ..self.work(spec, &line, files, counts, accuracy, warm_up, measured)
+        })
+    }
+
+    fn profile(&mut self, job: &Job, line: &Line<'_>) -> Result<Option<ProfiledPass>, CellError> {
+        if !job.profile {
+            return Ok(None);
+        }
+        self.progress.phase("profile");
+        let profiled = profiling::perform(line)?;
+        self.end("profile");
+        Ok(profiled)
     }
 
     /// The end of a phase.
@@ -305,6 +324,7 @@ impl<'a> Process<'a> {
             protocol: sections::wire_protocol(spec, &line.settings, line.dataset),
             accuracy,
             warm_up,
+            profiled: None,
             memory: self.wire_memory(description.weights_bytes, &measured.samples),
             memory_samples: measured.samples.as_slice().into(),
             energy: measured.energy,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use spanbench::cell::Timing;
 use spanbench::cell::isolate::Isolation;
 use spanbench::measure::scenario::rules::{Rules, Scenario};
@@ -38,6 +39,13 @@ pub struct MeasuringArguments {
     /// Measure each cell N times, each time in a new process, the cells in turn
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
     pub repeat: usize,
+    /// Measure the machine's own matrix peak and memory bandwidth, and say what part of the peak the model reaches: once a
+    /// machine (cached), or anew (fresh)
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "cached", value_parser = PossibleValuesParser::new(["cached", "fresh"]))]
+    roofline: Option<String>,
+    /// Answer the first 200 questions once more with every operation measured: a table, and trace.json for Perfetto
+    #[arg(long)]
+    pub profile: bool,
     /// How long the process of a cell may take
     #[arg(long, value_name = "TIME", default_value = "12h", value_parser = time)]
     time_limit: Duration,
@@ -109,6 +117,11 @@ impl MeasuringArguments {
             rate: self.rate,
             find_rate: self.find_rate,
         })
+    }
+
+    /// Whether the machine's peak is asked for; if so, whether anew.
+    pub fn roofline(&self) -> Option<bool> {
+        self.roofline.as_ref().map(|when| when == "fresh")
     }
 
     /// How the cells' processes are made and watched.

@@ -4,6 +4,7 @@ use spanbench::cell::child::Event;
 use spanbench::cell::failure::Failure;
 use spanbench::cell::isolate::{self, Isolation, Outcome, Watcher};
 use spanbench::cell::{CellSpec, Job, Work, assemble, fetch};
+use spanbench::measure::roofline::{self, Roofline};
 use spanbench::message::one_line;
 use spanbench::record::wire::WireFailure;
 use spanbench::record::{CellOutput, CellRecord, Folder};
@@ -22,6 +23,10 @@ pub struct Plan {
     pub repetitions: usize,
     /// How their processes are made and watched.
     pub isolation: Isolation,
+    /// Whether the machine's peak is wanted; if so, whether it is measured anew.
+    pub roofline: Option<bool>,
+    /// Whether a pass is profiled.
+    pub profile: bool,
     /// Whether records are printed as JSON.
     pub json: bool,
 }
@@ -40,6 +45,7 @@ enum State {
 /// slower makes all cells slower.
 pub fn execute(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
     let bars = Bars::new();
+    let peaks = Peaks::measure(plan)?;
     let mut states: Vec<State> = plan.cells.iter().map(|cell| begin(cell, &bars)).collect();
     let mut written = Ok(());
     'rounds: for number in 1..=plan.repetitions {
@@ -52,19 +58,46 @@ pub fn execute(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
                 }
             }
             // After every repetition, so that a run that is cut off keeps what it measured.
-            written = write(cell, folder, state);
+            written = write(cell, folder, state, peaks.of(cell));
             if written.is_err() {
                 break 'rounds;
             }
         }
     }
     folders.discard();
-    let records = conclude(plan, folders, &states, written.is_ok())?;
+    let records = conclude(plan, folders, &states, &peaks, written.is_ok())?;
     written?;
     if records < plan.cells.len() {
         return Err(Reported.into());
     }
     Ok(())
+}
+
+/// The machine's peak with each number of threads that a cell computes with.
+struct Peaks(Vec<Roofline>);
+
+impl Peaks {
+    fn measure(plan: &Plan) -> anyhow::Result<Self> {
+        let mut peaks = Self(Vec::new());
+        let Some(fresh) = plan.roofline else {
+            return Ok(peaks);
+        };
+        for cell in &plan.cells {
+            let threads = cell.settings.threads;
+            if peaks.0.iter().any(|peak| peak.threads == threads) {
+                continue;
+            }
+            let (peak, notes) = roofline::measure_or_cached(threads, fresh, None)?;
+            notes.iter().for_each(|note| terminal::note(note));
+            peaks.0.push(peak);
+        }
+        Ok(peaks)
+    }
+
+    fn of(&self, cell: &CellSpec) -> Option<&Roofline> {
+        let threads = cell.settings.threads;
+        self.0.iter().find(|peak| peak.threads == threads)
+    }
 }
 
 /// Fetches what a cell needs, so that its process needs no network and its time limit is not
@@ -90,6 +123,7 @@ fn repeat(
     let mut job = Job {
         spec: cell.clone(),
         accuracy: works.is_empty(),
+        profile: plan.profile && works.is_empty(),
     };
     // Everything is here; the same commit is to be used in every repetition.
     job.spec.settings.offline = true;
@@ -122,12 +156,17 @@ fn repeat(
 }
 
 /// Writes what there is of a cell.
-fn write(cell: &CellSpec, folder: &Folder, state: &State) -> anyhow::Result<()> {
+fn write(
+    cell: &CellSpec,
+    folder: &Folder,
+    state: &State,
+    roofline: Option<&Roofline>,
+) -> anyhow::Result<()> {
     match state {
         State::Refused => {}
         State::Failed(failure) => folder.write_failure(failure)?,
         State::Going(works) => {
-            let output = assemble::assemble(cell, works);
+            let output = assemble::assemble(cell, works, roofline);
             folder.write(&output, &render::markdown::report(&output.record))?;
         }
     }
@@ -139,6 +178,7 @@ fn conclude(
     plan: &Plan,
     folders: &Folders,
     states: &[State],
+    peaks: &Peaks,
     written: bool,
 ) -> anyhow::Result<usize> {
     let mut records: Vec<CellRecord> = Vec::new();
@@ -149,7 +189,7 @@ fn conclude(
         let record = match state {
             State::Going(works) if !works.is_empty() && written => {
                 good += 1;
-                let CellOutput { record, .. } = assemble::assemble(cell, works);
+                let CellOutput { record, .. } = assemble::assemble(cell, works, peaks.of(cell));
                 notes(&record);
                 CellRecord::Finished(Box::new(record))
             }

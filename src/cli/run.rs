@@ -101,6 +101,8 @@ pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
         ),
         repetitions: arguments.measuring.repeat,
         isolation: arguments.measuring.isolation()?,
+        roofline: arguments.measuring.roofline(),
+        profile: arguments.measuring.profile,
         json: arguments.json,
     };
     let folders = cells::folders(arguments.out.as_deref(), &plan.cells)?;

@@ -22,6 +22,7 @@ pub mod linear;
 pub mod neighbours;
 pub mod norm;
 pub mod rotary;
+mod span;
 
 use std::fmt;
 use std::str::FromStr;

@@ -16,6 +16,7 @@ use tokenizers::{Encoding, Tokenizer};
 
 use crate::dataset::{Dataset, Question};
 use crate::decode::Decoder;
+use crate::measure::profile::{self, Operation, Work};
 use crate::python;
 use crate::tokenizer::TokenizerSource;
 use crate::tokenizer::detokenizer::{self, Detokenizer};
@@ -265,6 +266,7 @@ impl Windower {
             .par_iter()
             .map(|&index| {
                 let started = Instant::now();
+                let _span = profile::span(Operation::Tokenize, || Work::NONE);
                 let windows = self.question_windows(dataset, index);
                 (windows, started.elapsed())
             })

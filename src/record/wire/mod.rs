@@ -5,12 +5,14 @@ mod environment;
 mod failure;
 mod host;
 mod machine;
+mod profile;
 mod scenario;
 mod speed;
 
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::wire::WireAnalysis;
+use crate::measure::roofline::WireRoofline;
 pub use accuracy::WireAccuracy;
 pub use environment::WireEnvironment;
 pub use failure::{WireError, WireFailure};
@@ -18,6 +20,7 @@ pub use host::{WireLimits, WirePlatform, WireProcessor};
 pub use machine::{
     WireEnergy, WireGrowth, WireMemory, WireMemorySamples, WireNoise, WirePhaseMemory,
 };
+pub use profile::{WireProfile, WireProfileRow};
 pub use scenario::{WireDifference, WireProof, WireProtocolTiming, WireScenario};
 pub use speed::{
     WireInterval, WireLatencies, WireRepetition, WireSamples, WireSteadiness, WireThroughput,
@@ -74,6 +77,12 @@ pub struct WireRecord {
     /// Every figure over the repetitions, where there are several.
     #[serde(default)]
     pub intervals: Vec<WireInterval>,
+    /// The machine's own peak, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roofline: Option<WireRoofline>,
+    /// Where the forward passes' time goes, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<WireProfile>,
     /// Why the figures of speed and memory should not be trusted; empty where they may be.
     #[serde(default)]
     pub doubts: Vec<String>,
