@@ -3,7 +3,7 @@
 use super::analysis::Section;
 use super::figure;
 use crate::record::WireRecord;
-use crate::record::wire::{WireInterval, WireRepetition};
+use crate::record::wire::{WireInterval, WireProfile, WireRepetition};
 
 /// Every section that the record has something for.
 pub fn sections(record: &WireRecord) -> Vec<Section> {
@@ -12,6 +12,8 @@ pub fn sections(record: &WireRecord) -> Vec<Section> {
     if let Some(first) = record.repetitions.first() {
         sections.extend([memory(first), quiet(record), energy(record)]);
     }
+    sections.extend(roofline(record));
+    sections.extend(record.profile.as_ref().map(profile));
     sections.retain(|section| !section.rows.is_empty());
     sections
 }
@@ -166,4 +168,53 @@ fn energy(record: &WireRecord) -> Section {
         &["packages", "memory", "a question"],
         rows.collect(),
     )
+}
+
+/// What the machine can do, and what part of it the model reaches.
+fn roofline(record: &WireRecord) -> Option<Section> {
+    let roofline = record.roofline.as_ref()?;
+    let giga = |value: f64| figure(value / 1e9);
+    let reached = record.throughput.flops_per_s;
+    let rows = vec![
+        vec!["model, GFLOP/s".to_owned(), giga(reached)],
+        vec![
+            "matrix peak, GFLOP/s".to_owned(),
+            giga(roofline.matrix_peak_flops_per_s),
+        ],
+        vec![
+            "model by peak, %".to_owned(),
+            record
+                .throughput
+                .peak_fraction
+                .map_or("-".to_owned(), |share| figure(100.0 * share)),
+        ],
+        vec![
+            "largest product of the library, GFLOP/s".to_owned(),
+            giga(roofline.gemm_peak_flops_per_s),
+        ],
+        vec![
+            "memory, GB/s".to_owned(),
+            giga(roofline.bandwidth_bytes_per_s),
+        ],
+        vec!["measured".to_owned(), roofline.measured.clone()],
+    ];
+    Some(Section::new("Roofline", &["what", "figure"], rows))
+}
+
+/// Where the time goes.
+pub fn profile(profile: &WireProfile) -> Section {
+    let rows = profile.rows.iter().map(|row| {
+        let share = row.forward_share;
+        vec![
+            row.operation.clone(),
+            row.calls.to_string(),
+            format!("{:.4}", row.seconds),
+            share.map_or("-".to_owned(), |share| format!("{:.1}", 100.0 * share)),
+            row.flops_per_s
+                .map_or("-".to_owned(), |rate| figure(rate / 1e9)),
+        ]
+    });
+    let headings = ["operation", "calls", "seconds", "% of forward", "GFLOP/s"];
+    let title = format!("Where the time goes, over {} questions", profile.questions);
+    Section::new(&title, &headings, rows.collect())
 }

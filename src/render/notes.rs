@@ -1,6 +1,9 @@
 //! The lines below a result table: how scenarios went, and which figures are doubtful.
 
 use crate::record::CellRecord;
+
+use super::columns::aligned;
+use super::measurement;
 use crate::record::wire::{WireRecord, WireScenario};
 
 /// Doubts of a record that are shown; the others are counted.
@@ -16,6 +19,8 @@ pub fn notes(record: &CellRecord) -> Vec<String> {
         }
         CellRecord::Finished(record) => {
             let mut lines = scenario_lines(record);
+            lines.extend(roofline_line(record));
+            lines.extend(profile_lines(record));
             lines.extend(doubt_lines(record));
             lines.iter().map(|line| plain(line)).collect()
         }
@@ -61,6 +66,33 @@ fn verdict(record: &WireRecord, scenario: &WireScenario) -> String {
     };
     parts.push(verdict);
     parts.join(", ")
+}
+
+fn roofline_line(record: &WireRecord) -> Option<String> {
+    let peak = record.roofline.as_ref()?.matrix_peak_flops_per_s / 1e9;
+    let share = 100.0 * record.throughput.peak_fraction?;
+    let reached = record.throughput.flops_per_s / 1e9;
+    Some(format!(
+        "{}: {reached:.0} of the machine's {peak:.0} GFLOP/s, {share:.0} %",
+        record.cell
+    ))
+}
+
+/// The profile as a table of its own.
+fn profile_lines(record: &WireRecord) -> Vec<String> {
+    let Some(profile) = &record.profile else {
+        return Vec::new();
+    };
+    let section = measurement::profile(profile);
+    let headings = section.headings.iter().map(ToString::to_string).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(headings).chain(section.rows).collect();
+    let mut lines = vec![format!("{}: {}", record.cell, section.title)];
+    lines.extend(
+        aligned(&rows, 1)
+            .into_iter()
+            .map(|line| format!("  {line}")),
+    );
+    lines
 }
 
 fn doubt_lines(record: &WireRecord) -> Vec<String> {
