@@ -6,7 +6,7 @@ use super::timed::{TimedPass, Timing};
 use super::work::Work;
 use crate::measure::latency::Latencies;
 use crate::measure::roofline::Roofline;
-use crate::measure::scenario::loadgen::{LoadGenSummary, Measured, QueryTimes};
+use crate::measure::scenario::loadgen::{LoadGenSummary, Measured, QueryTimes, late_allowed};
 use crate::measure::scenario::rules::{Rules, Scenario};
 use crate::record::wire::{
     WireLatencies, WireRepetition, WireScenario, WireSteadiness, WireThroughput,
@@ -210,10 +210,10 @@ fn scenario(timing: &Timing, timed: &TimedPass) -> WireScenario {
     {
         let due = queries + timed.unanswered;
         invalid_because.push(format!(
-            "{} of {due} queries took longer than {}, more than {:.0} %",
+            "{} of {due} queries took longer than {}, and at most {} may",
             late.unwrap_or_default(),
             humantime::format_duration(bound),
-            100.0 * (1.0 - rules.percentile)
+            late_allowed(due, rules.percentile)
         ));
     }
     if timing.find_rate

@@ -10,7 +10,7 @@ use super::samples::Samples;
 use crate::decode::Answer;
 use crate::measure::phases::PhaseClock;
 use crate::measure::scenario::find_rate::{self, FoundRate, Probe};
-use crate::measure::scenario::loadgen::QueryTimes;
+use crate::measure::scenario::loadgen::{QueryTimes, late_allowed};
 use crate::measure::scenario::rules::{Rules, Scenario};
 use crate::measure::scenario::run::{self, Clock, MonotonicClock};
 use crate::measure::scenario::schedule::{PoissonArrivals, SampleIndices};
@@ -220,8 +220,7 @@ fn is_hopeless(times: &[QueryTimes], queries: usize, rules: &Rules) -> bool {
     if last <= run::nanoseconds(bound * HOPELESS) {
         return false;
     }
-    late(times.iter().map(QueryTimes::latency_ns), bound) as f64
-        > queries as f64 * (1.0 - rules.percentile)
+    late(times.iter().map(QueryTimes::latency_ns), bound) > late_allowed(queries, rules.percentile)
 }
 
 fn late(latencies_ns: impl Iterator<Item = u64>, bound: Duration) -> usize {
@@ -285,10 +284,10 @@ impl TimedPass {
         rules.latency_bound.map_or(0, late)
     }
 
-    /// Whether no more queries were late than the percentile allows.
+    /// Whether the percentile of `rules`, as LoadGen has it, is within their bound.
     pub fn holds_bound(&self, rules: &Rules) -> bool {
         let queries = self.samples.questions() + self.unanswered;
-        self.late(rules) as f64 <= queries as f64 * (1.0 - rules.percentile)
+        self.late(rules) <= late_allowed(queries, rules.percentile)
     }
 }
 

@@ -83,11 +83,21 @@ impl LatencyFigures {
     }
 }
 
+/// How many of `queries` latencies may be over a bound that the percentile `share` of them, as
+/// LoadGen has it, does not exceed.
+pub fn late_allowed(queries: usize, share: f64) -> usize {
+    queries.saturating_sub(place(queries, share) + 1)
+}
+
+fn place(count: usize, share: f64) -> usize {
+    #[allow(clippy::cast_sign_loss)] // what is below 0 becomes 0
+    let place = (count as f64 * share) as usize;
+    place.min(count.saturating_sub(1))
+}
+
 /// LoadGen's percentile of ascending latencies, of which there is one at least.
 fn percentile(sorted_ns: &[u64], share: f64) -> u64 {
-    #[allow(clippy::cast_sign_loss)] // what is below 0 becomes 0
-    let place = (sorted_ns.len() as f64 * share) as usize;
-    sorted_ns[place.min(sorted_ns.len() - 1)]
+    sorted_ns[place(sorted_ns.len(), share)]
 }
 
 /// Queries or questions a second, as each scenario has them. They are infinite
