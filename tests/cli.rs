@@ -598,9 +598,12 @@ fn finished_cells_keep_their_result_when_a_later_one_fails() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // As many records as there are, in the form that two cells have.
     assert_eq!(
-        printed,
-        read(&home.path().join("o/minilm-l6-squad-mixed-bag/run.json"))
+        printed["records"],
+        serde_json::json!([read(
+            &home.path().join("o/minilm-l6-squad-mixed-bag/run.json")
+        )])
     );
     assert!(!home.path().join("o/nowhere-mixed-bag").exists());
 }

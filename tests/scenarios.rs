@@ -10,6 +10,7 @@ use spanbench::cell::timed::{self, TimedPass, Timing};
 use spanbench::dataset::Dataset;
 use spanbench::decode::DecodeSettings;
 use spanbench::measure::phases::PhaseClock;
+use spanbench::measure::scenario::find_rate::{self, Probe};
 use spanbench::measure::scenario::rules::{Rules, Scenario};
 use spanbench::measure::scenario::schedule::PoissonArrivals;
 use spanbench::models::SpanModel;
@@ -39,6 +40,14 @@ fn slow() -> impl SpanModel {
 
 /// A timed pass in which a forward pass holds one question.
 fn run(timing: &Timing) -> TimedPass {
+    with_line(|line| {
+        let tokens_of = timed::tokens_of_questions(line).unwrap();
+        let clock = &mut PhaseClock::start();
+        timed::perform(line, timing, &tokens_of, clock, &Silent).unwrap()
+    })
+}
+
+fn with_line<T>(work: impl FnOnce(&Line<'_>) -> T) -> T {
     let dataset = Dataset::from_bytes("d", "d.json", DATA.into()).unwrap();
     let model = slow();
     let files = bundled::model();
@@ -57,7 +66,7 @@ fn run(timing: &Timing) -> TimedPass {
             seed: 0,
         },
     };
-    timed::perform(&line, timing, &mut PhaseClock::start(), &Silent).unwrap()
+    work(&line)
 }
 
 fn timing(scenario: Scenario, queries: u64, rate: Option<f64>) -> Timing {
@@ -195,16 +204,23 @@ fn a_hopeless_rate_is_given_up() {
 
 #[test]
 fn the_highest_rate_is_found_and_confirmed() {
-    let found = run(&Timing {
-        rate: None,
-        find_rate: true,
-        ..timing(Scenario::Server, 150, Some(1.0))
+    let timing = timing(Scenario::Server, 400, Some(1.0));
+    let search = with_line(|line| {
+        let tokens_of = timed::tokens_of_questions(line).unwrap();
+        let ceiling = timed::offline_rate(line, &Silent).unwrap();
+        find_rate::highest_rate(ceiling, |probe| match probe {
+            Probe::Search(rate) => timed::holds_at(line, &timing, rate, &tokens_of, &Silent),
+            Probe::Confirmation(rate) => {
+                let rate = Some(rate);
+                let pass = run(&Timing { rate, ..timing });
+                Ok(timed::is_confirmed(&timing, &pass))
+            }
+        })
     });
-    let search = found.found_rate.as_ref().unwrap();
+    let search = search.unwrap();
     let rate = search.rate.unwrap();
     // Nothing beyond 1 / service can be held, and a bound of 60 ms is fifteen services.
     assert!((100.0..260.0).contains(&rate), "{search:?}");
-    assert_eq!(found.rate, Some(rate));
     assert!(search.tried.iter().any(|tried| !tried.held), "{search:?}");
 }
 

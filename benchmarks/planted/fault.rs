@@ -11,8 +11,8 @@ use spanbench::models::{ModelDescription, ModelError, SpanModel};
 /// The environment variable that names the fault: `NAME` or `NAME=NUMBER`.
 pub const VARIABLE: &str = "SPANBENCH_PLANT";
 
-/// What is planted. Passes are counted from 1, and only those of several windows: the warm-up,
-/// which computes one window again and again, is left alone.
+/// What is planted. Passes are counted from 1. All but `slow` leave passes of a single window
+/// alone, which those of the warm-up are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     /// Nothing.

@@ -183,6 +183,7 @@ fn record(
         window_latency_ms: Some(typical.window_latency_ms),
         batch_latency_ms: typical.batch_latency_ms,
         memory: typical.memory,
+        energy: typical.energy,
         phases_s: first.phases_s.clone(),
         wall_s: first.wall_s,
         proof: Some(WireProof::from(proof)),

@@ -1,6 +1,6 @@
 //! The figures of a repetition, by the names that they have in a record.
 
-use crate::record::wire::{WireLatencies, WireMemory, WireRepetition, WireThroughput};
+use crate::record::wire::{WireEnergy, WireLatencies, WireMemory, WireRepetition, WireThroughput};
 use crate::stats::order::median;
 
 /// Reads one figure off a repetition.
@@ -26,11 +26,20 @@ pub const ALL: &[(&str, Figure)] = &[
     ("latency_ms.p99", |r| Some(r.latency_ms.p99)),
     ("latency_ms.p999", |r| Some(r.latency_ms.p999)),
     ("latency_ms.max", |r| Some(r.latency_ms.max)),
+    ("window_latency_ms.mean", |r| Some(r.window_latency_ms.mean)),
     ("window_latency_ms.p50", |r| Some(r.window_latency_ms.p50)),
     ("window_latency_ms.p90", |r| Some(r.window_latency_ms.p90)),
+    ("window_latency_ms.p95", |r| Some(r.window_latency_ms.p95)),
     ("window_latency_ms.p99", |r| Some(r.window_latency_ms.p99)),
+    ("window_latency_ms.p999", |r| Some(r.window_latency_ms.p999)),
+    ("window_latency_ms.max", |r| Some(r.window_latency_ms.max)),
+    ("batch_latency_ms.mean", |r| Some(r.batch_latency_ms.mean)),
     ("batch_latency_ms.p50", |r| Some(r.batch_latency_ms.p50)),
+    ("batch_latency_ms.p90", |r| Some(r.batch_latency_ms.p90)),
+    ("batch_latency_ms.p95", |r| Some(r.batch_latency_ms.p95)),
     ("batch_latency_ms.p99", |r| Some(r.batch_latency_ms.p99)),
+    ("batch_latency_ms.p999", |r| Some(r.batch_latency_ms.p999)),
+    ("batch_latency_ms.max", |r| Some(r.batch_latency_ms.max)),
     ("memory.rss_peak_bytes", |r| bytes(r.memory.rss_peak_bytes)),
     ("memory.rss_anon_peak_bytes", |r| {
         bytes(r.memory.rss_anon_peak_bytes)
@@ -39,6 +48,7 @@ pub const ALL: &[(&str, Figure)] = &[
         bytes(r.memory.activations_peak_bytes)
     }),
     ("energy.packages_j", |r| r.energy.packages_j),
+    ("energy.memory_j", |r| r.energy.memory_j),
     ("energy.per_question_j", |r| r.energy.per_question_j),
 ];
 
@@ -59,6 +69,8 @@ pub struct Medians {
     pub batch_latency_ms: WireLatencies,
     /// How much memory.
     pub memory: WireMemory,
+    /// How much energy.
+    pub energy: WireEnergy,
 }
 
 /// The median of every figure over `repetitions`, of which there is one at least.
@@ -105,6 +117,12 @@ pub fn medians(repetitions: &[WireRepetition]) -> Medians {
             activations_peak_bytes: whole(&|r| r.memory.activations_peak_bytes),
             device_peak_bytes: whole(&|r| r.memory.device_peak_bytes),
             ..repetitions[0].memory.clone()
+        },
+        energy: WireEnergy {
+            packages_j: known(&|r| r.energy.packages_j),
+            memory_j: known(&|r| r.energy.memory_j),
+            per_question_j: known(&|r| r.energy.per_question_j),
+            ..repetitions[0].energy.clone()
         },
     }
 }

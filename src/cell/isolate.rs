@@ -1,11 +1,12 @@
-//! A cell in a process of its own, watched: it may crash, hang or eat the memory, and the
-//! others do not notice.
+//! A cell in a process of its own, watched: it may crash, hang or be killed for want of memory,
+//! and the others go on.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -102,8 +103,8 @@ pub fn run(
             program: isolation.program.display().to_string(),
             source,
         })?;
-    let (events, reader) = read_events(&mut child);
-    let stderr = keep_stderr(&mut child);
+    let events = read_events(&mut child);
+    let stderr = KeptStderr::follow(&mut child);
     let mut watch = Watch {
         isolation,
         watcher,
@@ -111,15 +112,14 @@ pub fn run(
         phase: None,
     };
     let ended = watch.follow(&events);
-    if !matches!(ended, Ended::Said(_)) {
-        // It may be gone already.
+    // What it said is all that is wanted of it; it may be gone already.
+    if !matches!(ended, Ended::Silent) {
         let _ = child.kill();
     }
     let status = child.wait();
-    // The pipes are closed now, unless a process of the process holds them.
+    // A thread that reads a pipe ends with it, unless another process holds the pipe.
     drop(events);
-    let _ = reader.join();
-    let stderr = stderr.join().unwrap_or_default();
+    let stderr = stderr.text();
     Ok(match ended {
         Ended::Said(outcome) => outcome.with_stderr(stderr),
         Ended::Killed(kind, message) => watch.failed(kind, message, stderr),
@@ -239,12 +239,15 @@ impl Watch<'_> {
 
 type Events = Receiver<Result<Event, String>>;
 
+/// Events that may wait to be looked at: a program that talks without end is held back.
+const EVENTS_WAITING: usize = 1024;
+
 /// Reads the process's events on a thread, so that waiting for one can end.
-fn read_events(child: &mut Child) -> (Events, JoinHandle<()>) {
-    let (sender, receiver) = channel();
+fn read_events(child: &mut Child) -> Events {
+    let (sender, receiver) = sync_channel(EVENTS_WAITING);
     let output = child.stdout.take();
     let output = output.expect("OK because it was asked to be piped");
-    let reader = std::thread::spawn(move || {
+    std::thread::spawn(move || {
         let mut reader = BufReader::new(output);
         let mut line = Vec::new();
         // A process that was killed may leave half a line.
@@ -257,21 +260,41 @@ fn read_events(child: &mut Child) -> (Events, JoinHandle<()>) {
             }
         }
     });
-    (receiver, reader)
+    receiver
 }
 
-/// Keeps the end of the process's standard error.
-fn keep_stderr(child: &mut Child) -> JoinHandle<String> {
-    let stderr = child.stderr.take();
-    let mut stderr = stderr.expect("OK because it was asked to be piped");
-    std::thread::spawn(move || {
-        let mut kept: VecDeque<u8> = VecDeque::new();
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = stderr.read(&mut buffer) {
-            kept.extend(&buffer[..count]);
-            let surplus = kept.len().saturating_sub(STDERR_KEPT);
-            kept.drain(..surplus);
+/// The end of a process's standard error, read on a thread.
+struct KeptStderr {
+    kept: Arc<Mutex<VecDeque<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+impl KeptStderr {
+    fn follow(child: &mut Child) -> Self {
+        let stderr = child.stderr.take();
+        let mut stderr = stderr.expect("OK because it was asked to be piped");
+        let kept = Arc::<Mutex<VecDeque<u8>>>::default();
+        let shared = Arc::clone(&kept);
+        let thread = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = stderr.read(&mut buffer) {
+                let mut kept = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend(&buffer[..count]);
+                let surplus = kept.len().saturating_sub(STDERR_KEPT);
+                kept.drain(..surplus);
+            }
+        });
+        Self { kept, thread }
+    }
+
+    /// What there is, once the process is gone: where another process still holds the pipe, that
+    /// is not waited for.
+    fn text(self) -> String {
+        let waited_since = Instant::now();
+        while !self.thread.is_finished() && waited_since.elapsed() < Duration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(1));
         }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(kept.make_contiguous()).into_owned()
-    })
+    }
 }

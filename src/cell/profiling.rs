@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AnswerError, Line, Silent};
+use super::answer::{AnswerError, Line, Progress};
 use crate::measure::phases::PhaseClock;
 use crate::measure::profile::Recording;
 use crate::record::wire::WireProfile;
@@ -29,12 +29,15 @@ pub struct ProfiledPass {
 /// # Errors
 ///
 /// See [`AnswerError`].
-pub fn perform(line: &Line<'_>) -> Result<Option<ProfiledPass>, AnswerError> {
+pub fn perform(
+    line: &Line<'_>,
+    progress: &dyn Progress,
+) -> Result<Option<ProfiledPass>, AnswerError> {
     let Some(recording) = Recording::start_keeping(EVENTS) else {
         return Ok(None);
     };
     let asked: Vec<usize> = (0..line.dataset.questions.len().min(QUESTIONS)).collect();
-    line.answer(&asked, &mut PhaseClock::start(), &Silent)?;
+    line.answer(&asked, &mut PhaseClock::start(), progress)?;
     let recorded = recording.finish();
     let mut trace = Vec::new();
     recorded

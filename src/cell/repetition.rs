@@ -145,10 +145,16 @@ fn duration_doubt(timed: &TimedPass) -> Option<String> {
 
 fn steadiness_doubts(steadiness: &WireSteadiness) -> Vec<String> {
     let mut doubts = Vec::new();
-    if !steadiness.warm_up_steady {
+    if steadiness.warm_up_steady == Some(false) {
         doubts.push(format!(
             "the warm-up did not become steady in {} passes (MSER-5)",
             steadiness.warm_up_passes
+        ));
+    }
+    if steadiness.warm_up_steady.is_none() && steadiness.steady.is_none() {
+        doubts.push(format!(
+            "{} passes of the warm-up and {} on the clock are too few to tell whether it was steady (MSER-5); ask more questions or for a longer --min-duration",
+            steadiness.warm_up_passes, steadiness.passes
         ));
     }
     if steadiness.steady == Some(false) {

@@ -1,4 +1,4 @@
-//! The raw samples of a timed pass: what every figure of speed is made from.
+//! The raw samples of a timed pass: what every latency is made from.
 
 use serde::{Deserialize, Serialize};
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{AnswerError, Answers, BatchTime, Line, Progress, Silent};
+use super::repetition;
 use super::samples::Samples;
 use crate::decode::Answer;
 use crate::measure::phases::PhaseClock;
-use crate::measure::scenario::find_rate::{self, FoundRate, Probe};
+use crate::measure::scenario::find_rate::FoundRate;
 use crate::measure::scenario::loadgen::{QueryTimes, late_allowed};
 use crate::measure::scenario::rules::{Rules, Scenario};
 use crate::measure::scenario::run::{self, Clock, MonotonicClock};
@@ -68,7 +69,8 @@ pub struct TimedPass {
 
 /// Runs the timed pass on the current rayon pool.
 ///
-/// The phases `tokenize`, `forward`, `decode` and `idle` are given to `clock`.
+/// The phases `tokenize`, `forward`, `decode` and `idle` are given to `clock`. `tokens_of` is that
+/// of [`tokens_of_questions`] for the server scenario, and not looked at in the others.
 ///
 /// # Errors
 ///
@@ -76,18 +78,55 @@ pub struct TimedPass {
 pub fn perform(
     line: &Line<'_>,
     timing: &Timing,
+    tokens_of: &[usize],
     clock: &mut PhaseClock,
     progress: &dyn Progress,
 ) -> Result<TimedPass, AnswerError> {
     match timing.scenario {
         Scenario::Offline => offline(line, &timing.rules, clock, progress),
         Scenario::SingleStream | Scenario::MultiStream => streams(line, timing, clock, progress),
-        Scenario::Server if timing.find_rate => find_the_rate(line, timing, clock, progress),
         Scenario::Server => {
-            let rate = timing.rate.unwrap_or(1.0);
-            server(line, &timing.rules, rate, clock, progress)
+            // No rate is an improper one, and refused as such.
+            let rate = timing.rate.unwrap_or(f64::NAN);
+            server(line, &timing.rules, rate, tokens_of, clock, progress)
         }
     }
+}
+
+/// Questions a second that the line answers where all are there at once: no server does more.
+///
+/// # Errors
+///
+/// See [`AnswerError`].
+pub fn offline_rate(line: &Line<'_>, progress: &dyn Progress) -> Result<f64, AnswerError> {
+    let pass = offline(line, &Rules::once(), &mut PhaseClock::start(), progress)?;
+    Ok(pass.samples.questions() as f64 / pass.duration_s)
+}
+
+/// Whether a server holds its bound at `rate`, by the shorter rules of a search.
+///
+/// # Errors
+///
+/// See [`AnswerError`].
+pub fn holds_at(
+    line: &Line<'_>,
+    timing: &Timing,
+    rate: f64,
+    tokens_of: &[usize],
+    progress: &dyn Progress,
+) -> Result<bool, AnswerError> {
+    let rules = timing.rules.for_search();
+    let clock = &mut PhaseClock::start();
+    let pass = server(line, &rules, rate, tokens_of, clock, progress)?;
+    Ok(pass.holds_bound(&rules))
+}
+
+/// Whether a timed pass confirms its rate: by the bound, and by all of MLPerf's rules where those
+/// are asked for.
+pub fn is_confirmed(timing: &Timing, pass: &TimedPass) -> bool {
+    let loadgen = || repetition::loadgen(&timing.rules, pass);
+    pass.holds_bound(&timing.rules)
+        && (!timing.mlperf || loadgen().is_some_and(|summary| summary.validity.is_valid()))
 }
 
 /// Whole passes over the data set until the rules are content.
@@ -166,13 +205,13 @@ fn server(
     line: &Line<'_>,
     rules: &Rules,
     rate: f64,
+    tokens_of: &[usize],
     clock: &mut PhaseClock,
     progress: &dyn Progress,
 ) -> Result<TimedPass, AnswerError> {
     let arrivals = arrivals(rules, rate)?;
     let questions = SampleIndices::new(rules.seed, line.dataset.questions.len());
     let asked: Vec<usize> = questions.take(arrivals.len()).collect();
-    let tokens_of = tokens_of_questions(line)?;
     let time = MonotonicClock::start();
     let mut recorder = Recorder::new(time.began(), line);
     progress.begin("queries", arrivals.len());
@@ -182,13 +221,15 @@ fn server(
         |waiting| {
             clock.end("idle");
             let limit = line.settings.batch_tokens;
-            let batch = fitting(&asked[waiting], &tokens_of, limit);
+            let batch = fitting(&asked[waiting], tokens_of, limit);
             let answers = line.answer(batch, clock, &Silent)?;
             recorder.add(batch, &answers);
             progress.advance(batch.len());
             Ok::<_, AnswerError>(batch.len())
         },
         |times| is_hopeless(times, arrivals.len(), rules),
+        // That nothing is due is no hang.
+        || progress.advance(0),
     )?;
     progress.end();
     let pass = recorder.finish(&served.times);
@@ -238,8 +279,12 @@ fn fitting<'a>(waiting: &'a [usize], tokens_of: &[usize], limit: usize) -> &'a [
     &waiting[..more.count().max(1)]
 }
 
-/// Tokens of all windows of each question.
-fn tokens_of_questions(line: &Line<'_>) -> Result<Vec<usize>, AnswerError> {
+/// Tokens of all windows of each question: a server has to know how many questions a batch holds.
+///
+/// # Errors
+///
+/// See [`AnswerError`].
+pub fn tokens_of_questions(line: &Line<'_>) -> Result<Vec<usize>, AnswerError> {
     let all: Vec<usize> = (0..line.dataset.questions.len()).collect();
     let cut = line.windower.cut(line.dataset, &all)?;
     let mut tokens = vec![0; all.len()];
@@ -247,34 +292,6 @@ fn tokens_of_questions(line: &Line<'_>) -> Result<Vec<usize>, AnswerError> {
         tokens[window.question] += window.len();
     }
     Ok(tokens)
-}
-
-/// The highest rate that holds the bound, and its timed pass.
-fn find_the_rate(
-    line: &Line<'_>,
-    timing: &Timing,
-    clock: &mut PhaseClock,
-    progress: &dyn Progress,
-) -> Result<TimedPass, AnswerError> {
-    // What the line answers at once bounds what it answers as it comes.
-    let offline = offline(line, &Rules::once(), clock, progress)?;
-    let ceiling = offline.samples.questions() as f64 / offline.duration_s;
-    let mut last = None;
-    let found = find_rate::highest_rate(ceiling, |probe| {
-        let rules = match probe {
-            Probe::Search(_) => timing.rules.for_search(),
-            Probe::Confirmation(_) => timing.rules,
-        };
-        let pass = server(line, &rules, probe.rate(), clock, progress)?;
-        let holds = pass.holds_bound(&rules);
-        last = Some(pass);
-        Ok::<_, AnswerError>(holds)
-    })?;
-    let pass = last.expect("OK because the search makes one probe at least");
-    Ok(TimedPass {
-        found_rate: Some(found),
-        ..pass
-    })
 }
 
 impl TimedPass {

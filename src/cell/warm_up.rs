@@ -26,8 +26,8 @@ pub struct WarmUp {
     /// Passes at the beginning that were slower than the steady ones, by MSER-5; nothing where
     /// there was no time for as many passes as the method needs.
     pub truncated: Option<usize>,
-    /// Whether the passes became steady.
-    pub steady: bool,
+    /// Whether the passes became steady; nothing where there were too few to tell.
+    pub steady: Option<bool>,
 }
 
 /// Computes one short window again and again until [`mser_5`] finds the passes steady, for five
@@ -71,8 +71,8 @@ pub fn perform(line: &Line<'_>) -> Result<WarmUp, AnswerError> {
             }
         }
         let state = mser_5(&series);
-        let steady = state.is_some_and(|state| state.found);
-        if steady || began.elapsed() > LIMIT {
+        let steady = state.map(|state| state.found);
+        if steady == Some(true) || began.elapsed() > LIMIT {
             return Ok(WarmUp {
                 passes_ns,
                 truncated: state.map(|state| state.truncated),

@@ -6,35 +6,28 @@ use std::time::SystemTime;
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AnswerSettings, Answers, Line, Progress};
+use super::answer::{Line, Progress};
+use super::measured::{self, Measured};
 use super::profiling::{self, ProfiledPass};
-use super::timed::{self, TimedPass};
+use super::timed::TimedPass;
 use super::warm_up::{self, WarmUp};
-use super::{CellError, CellSettings, CellSpec, analysis, sections};
+use super::{CellError, CellSpec, scoring, sections};
 use crate::analysis::wire::WireAnalysis;
-use crate::analysis::{self as analyses, Analysis, MissingPrediction, NullScale};
 use crate::dataset::{Dataset, DatasetError};
-use crate::decode::{DecodeSettings, Decoder};
 use crate::device::{DeviceChoice, DeviceError, OpenDevice};
 use crate::hub::Progress as HubProgress;
-use crate::measure::energy::{Energy, EnergyMeter};
 use crate::measure::environment::Environment;
-use crate::measure::memory::{MemorySample, MemoryWatch, PhaseMemory};
-use crate::measure::noise::{self, Noise};
+use crate::measure::memory::MemoryWatch;
 use crate::measure::phases::PhaseClock;
-use crate::measure::system_files::SystemFiles;
 use crate::models::files::ModelFiles;
 use crate::models::{self, ModelDescription, ModelError, Precision, SpanModel};
 use crate::ops::FormChoice;
 use crate::record::QuestionResult;
-use crate::record::folder::shortest;
 use crate::record::wire::{
-    WireAccuracy, WireDataset, WireEnergy, WireEnvironment, WireGrowth, WireMemory,
-    WireMemorySamples, WireModel, WireNoise, WireProtocol, phases,
+    WireAccuracy, WireDataset, WireEnergy, WireEnvironment, WireMemory, WireMemorySamples,
+    WireModel, WireNoise, WireProtocol, phases,
 };
-use crate::score::{
-    self, NoAnswerProbabilities, Predictions, Protocol, ScoreError, Scored, Summation,
-};
+use crate::score::Protocol;
 use crate::tokenizer;
 use crate::windows::{WindowError, WindowSettings, Windower};
 
@@ -96,6 +89,10 @@ pub struct AccuracyPass {
     pub accuracy: WireAccuracy,
     /// What they do not say.
     pub analysis: WireAnalysis,
+    /// Windows that the questions were cut into.
+    pub windows: usize,
+    /// Tokens of all windows.
+    pub tokens: usize,
     /// A line a question.
     pub questions: Vec<QuestionResult>,
 }
@@ -138,12 +135,12 @@ pub fn perform(
 }
 
 /// What goes along with a process from its first moment.
-struct Process<'a> {
+pub(super) struct Process<'a> {
     started: SystemTime,
-    clock: PhaseClock,
-    memory: MemoryWatch,
+    pub(super) clock: PhaseClock,
+    pub(super) memory: MemoryWatch,
     device: OpenDevice,
-    progress: &'a dyn Progress,
+    pub(super) progress: &'a dyn Progress,
 }
 
 impl<'a> Process<'a> {
@@ -192,24 +189,43 @@ impl<'a> Process<'a> {
             model: &*model,
             windower: &windower,
             dataset,
-            settings: answer_settings(settings, protocol),
+            settings: scoring::answer_settings(settings, protocol),
         };
         self.progress.phase("first_forward");
         line.first_forward()?;
         self.end("first_forward");
-        let answers = self.answer_for_score(job, &line)?;
+        let accuracy = self.accuracy(job, &line, protocol)?;
         self.progress.phase("warm_up");
         let warm_up = warm_up::perform(&line)?;
         self.end("warm_up");
-        let measured = self.measure(settings, &line)?;
+        let measured = self.measure(&settings.timing, &line)?;
         let profiled = self.profile(job, &line)?;
-        let counts = answers.as_ref().map(|a| (a.windows.len(), a.tokens()));
-        let accuracy = answers.map(|answers| self.score(spec, &line, protocol, answers));
-        let accuracy = accuracy.transpose()?;
-        Ok(Work {
-            profiled,
-            ..self.work(spec, &line, files, counts, accuracy, warm_up, measured)
-        })
+        Ok(self.work(spec, &line, files, accuracy, warm_up, measured, profiled))
+    }
+
+    /// Every question answered and scored, where the job asks for that. It comes before what is
+    /// measured, and what it needed is gone by then.
+    fn accuracy(
+        &mut self,
+        job: &Job,
+        line: &Line<'_>,
+        protocol: Protocol,
+    ) -> Result<Option<AccuracyPass>, CellError> {
+        if !job.accuracy {
+            return Ok(None);
+        }
+        let settings = &job.spec.settings;
+        self.progress.phase("accuracy");
+        // The pass is one phase of the cell; its parts are those of the timed pass.
+        let answers = line.answer_all(&mut PhaseClock::start(), self.progress)?;
+        self.end("accuracy");
+        self.progress.phase("score");
+        let scored = scoring::score_answers(line.dataset, &answers, protocol, settings.summation)?;
+        self.end("score");
+        self.progress.phase("analysis");
+        let pass = scoring::accuracy_pass(settings, line, protocol, answers, &scored);
+        self.end("analysis");
+        Ok(Some(pass))
     }
 
     fn profile(&mut self, job: &Job, line: &Line<'_>) -> Result<Option<ProfiledPass>, CellError> {
@@ -217,89 +233,15 @@ impl<'a> Process<'a> {
             return Ok(None);
         }
         self.progress.phase("profile");
-        let profiled = profiling::perform(line)?;
+        let profiled = profiling::perform(line, self.progress)?;
         self.end("profile");
         Ok(profiled)
     }
 
     /// The end of a phase.
-    fn end(&mut self, phase: &'static str) {
+    pub(super) fn end(&mut self, phase: &'static str) {
         self.clock.end(phase);
         self.memory.mark(phase);
-    }
-
-    /// The timed pass, with what it took and what went on beside it.
-    fn measure(&mut self, settings: &CellSettings, line: &Line<'_>) -> Result<Measured, CellError> {
-        self.progress.phase("timed");
-        let meter = EnergyMeter::open(&SystemFiles::here());
-        let energy = meter.as_ref().map(EnergyMeter::read);
-        let before = noise::Reading::now();
-        let timed = timed::perform(line, &settings.timing, &mut self.clock, self.progress)?;
-        let noise = Noise::between(&before, &noise::Reading::now());
-        let samples = self.memory.samples();
-        self.clock.end("idle");
-        self.memory.mark("timed");
-        let energy = match (&meter, energy) {
-            (Ok(meter), Ok(Ok(first))) => meter
-                .read()
-                .map(|second| Energy::between(&first, &second))
-                .map_err(|fault| fault.to_string()),
-            (Ok(_), Ok(Err(fault))) => Err(fault.to_string()),
-            (Err(fault), _) | (_, Err(fault)) => Err(fault.to_string()),
-        };
-        let questions = timed.samples.questions();
-        Ok(Measured {
-            energy: energy.map_or_else(WireEnergy::absent, |energy| {
-                WireEnergy::new(&energy, questions)
-            }),
-            noise,
-            samples,
-            timed,
-        })
-    }
-
-    fn answer_for_score(
-        &mut self,
-        job: &Job,
-        line: &Line<'_>,
-    ) -> Result<Option<Answers>, CellError> {
-        if !job.accuracy {
-            return Ok(None);
-        }
-        self.progress.phase("accuracy");
-        // The pass is one phase of the cell; its parts are those of the timed pass.
-        let answers = line.answer_all(&mut PhaseClock::start(), self.progress)?;
-        self.end("accuracy");
-        Ok(Some(answers))
-    }
-
-    fn score(
-        &mut self,
-        spec: &CellSpec,
-        line: &Line<'_>,
-        protocol: Protocol,
-        answers: Answers,
-    ) -> Result<AccuracyPass, ScoreError> {
-        let (settings, dataset) = (&spec.settings, line.dataset);
-        self.progress.phase("score");
-        let scored = score_answers(dataset, &answers, protocol, settings.summation)?;
-        self.end("score");
-        self.progress.phase("analysis");
-        let analysis_settings = analysis_settings(settings, &line.settings);
-        let analysis = analysis::analyze(
-            dataset,
-            &answers,
-            &scored,
-            protocol,
-            &line.settings,
-            &analysis_settings,
-        );
-        self.end("analysis");
-        Ok(AccuracyPass {
-            accuracy: WireAccuracy::from(&scored.accuracy),
-            analysis: WireAnalysis::new(&analysis, &analysis_settings),
-            questions: question_results(dataset, answers, &scored, &analysis),
-        })
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -308,11 +250,12 @@ impl<'a> Process<'a> {
         spec: &CellSpec,
         line: &Line<'_>,
         files: &ModelFiles,
-        counts: Option<(usize, usize)>,
         accuracy: Option<AccuracyPass>,
         warm_up: WarmUp,
         measured: Measured,
+        profiled: Option<ProfiledPass>,
     ) -> Work {
+        let counts = accuracy.as_ref().map(|pass| (pass.windows, pass.tokens));
         let environment = WireEnvironment::new(Environment::read(), spec.settings.threads);
         let description = line.model.description();
         let warnings = sections::warnings(line.dataset, &environment, &self.device);
@@ -324,8 +267,12 @@ impl<'a> Process<'a> {
             protocol: sections::wire_protocol(spec, &line.settings, line.dataset),
             accuracy,
             warm_up,
-            profiled: None,
-            memory: self.wire_memory(description.weights_bytes, &measured.samples),
+            profiled,
+            memory: measured::wire_memory(
+                &self.memory,
+                description.weights_bytes,
+                &measured.samples,
+            ),
             memory_samples: measured.samples.as_slice().into(),
             energy: measured.energy,
             noise: WireNoise::new(&measured.noise, environment.cores_used),
@@ -342,53 +289,6 @@ impl<'a> Process<'a> {
             ..work
         }
     }
-
-    fn wire_memory(&self, weights_bytes: u64, samples: &[MemorySample]) -> WireMemory {
-        let peaks = self.memory.peaks();
-        let phases = self.memory.phases();
-        let anonymous = |phase: &str, figure: fn(&PhaseMemory) -> Option<u64>| {
-            phases.iter().find(|p| p.phase == phase).and_then(figure)
-        };
-        let loaded = anonymous("model_load", |phase| phase.anonymous_end);
-        let passes = ["first_forward", "accuracy", "timed"];
-        let passes = passes.map(|phase| anonymous(phase, |phase| phase.anonymous_peak));
-        let most = passes.into_iter().flatten().max();
-        WireMemory {
-            weights_bytes,
-            rss_peak_bytes: peaks.resident,
-            rss_anon_peak_bytes: peaks.anonymous,
-            activations_peak_bytes: most
-                .zip(loaded)
-                .map(|(most, loaded)| most.saturating_sub(loaded)),
-            device_peak_bytes: None,
-            phases: phases.iter().map(Into::into).collect(),
-            growth: WireGrowth::of(samples),
-        }
-    }
-}
-
-fn answer_settings(settings: &CellSettings, protocol: Protocol) -> AnswerSettings {
-    AnswerSettings {
-        windows: settings.windows,
-        decode: DecodeSettings {
-            decoder: settings.windows.decoder,
-            n_best: settings.n_best,
-            max_answer_len: settings.max_answer_len,
-            null_allowed: protocol.allows_no_answer(),
-            null_threshold: 0.0,
-        },
-        batch_tokens: settings.batch_tokens,
-        order: settings.order,
-        seed: settings.seed,
-    }
-}
-
-/// The timed pass with what was measured beside it.
-struct Measured {
-    timed: TimedPass,
-    energy: WireEnergy,
-    noise: Noise,
-    samples: Vec<MemorySample>,
 }
 
 fn windower(
@@ -406,85 +306,4 @@ fn windower(
     }
     let source = tokenizer::read(description.architecture, &files.config, &files.tokenizer)?;
     Windower::new(source, description.tables, settings)
-}
-
-fn score_answers(
-    dataset: &Dataset,
-    answers: &Answers,
-    protocol: Protocol,
-    summation: Summation,
-) -> Result<Scored, ScoreError> {
-    let pairs = dataset.questions.iter().zip(&answers.answers);
-    let texts = pairs.map(|(question, answer)| (question.id.clone(), answer.text.clone()));
-    // The run's null_odds.json is what the official script takes for a no-answer probability file.
-    let odds = pairs_of_odds(dataset, answers);
-    let odds = NoAnswerProbabilities::new("this run", odds);
-    // "No answer" is given already where it wins; no threshold is to give more of it.
-    let no_answer = protocol
-        .allows_no_answer()
-        .then_some((&odds, f64::INFINITY));
-    score::score(
-        dataset,
-        &Predictions::new("this run", texts),
-        protocol,
-        no_answer,
-        summation,
-    )
-}
-
-/// The null odds of each question, as `null_odds.json` has them.
-fn pairs_of_odds<'a>(
-    dataset: &'a Dataset,
-    answers: &'a Answers,
-) -> impl Iterator<Item = (String, f64)> + 'a {
-    let questions = dataset.questions.iter().zip(&answers.answers);
-    questions.filter_map(|(question, answer)| {
-        let odds = answer.null_odds?;
-        Some((question.id.clone(), shortest(odds)))
-    })
-}
-
-fn analysis_settings(settings: &CellSettings, answering: &AnswerSettings) -> analyses::Settings {
-    let decode = &answering.decode;
-    analyses::Settings {
-        seed: settings.seed,
-        resamples: settings.resamples,
-        folds: settings.folds,
-        null_scale: match decode.decoder {
-            Decoder::RunQa | Decoder::Google => NullScale::LogitDifference,
-            Decoder::Pipeline => NullScale::ProbabilityDifference,
-        },
-        threshold: decode
-            .null_allowed
-            .then_some(f64::from(decode.null_threshold)),
-        missing: MissingPrediction::default(),
-        ..analyses::Settings::default()
-    }
-}
-
-fn question_results(
-    dataset: &Dataset,
-    answers: Answers,
-    scored: &Scored,
-    analysis: &Analysis,
-) -> Vec<QuestionResult> {
-    let questions = dataset.questions.iter().zip(answers.answers);
-    questions
-        .zip(scored.per_question.iter().zip(answers.windows_of))
-        .zip(&analysis.errors)
-        .map(
-            |(((question, answer), (score, windows)), &error)| QuestionResult {
-                id: question.id.clone(),
-                error,
-                span: analysis::span(&answer),
-                answer: answer.text,
-                score: score.unwrap_or_default(),
-                span_score: answer.score,
-                margin: answer.margin,
-                null_odds: answer.null_odds,
-                windows,
-                latency_ms: None,
-            },
-        )
-        .collect()
 }

@@ -27,10 +27,11 @@ pub struct MeasuringArguments {
     /// What the 99th percentile of latency must not exceed, with --scenario server [default: 1s; 130ms with --mlperf]
     #[arg(long, value_name = "TIME", value_parser = time)]
     latency_bound: Option<Duration>,
-    /// How long the timed pass lasts at least [default: by scenario, see the README]
+    /// How long the timed pass lasts at least [default: 5s offline, else 10s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     min_duration: Option<Duration>,
-    /// Queries of the timed pass at the least; in the offline scenario questions
+    /// Queries of the timed pass at the least; in the offline scenario windows [default: the data set; 100, or 64 of
+    /// multi-stream]
     #[arg(long, value_name = "N", value_parser = positive)]
     min_queries: Option<usize>,
     /// MLPerf Inference's rules: ten minutes at least, its query counts and bounds, early stopping decides
@@ -98,6 +99,17 @@ impl MeasuringArguments {
         }
         if self.rate.is_some() && self.find_rate {
             anyhow::bail!("--rate and --find-rate: give one of them; the other finds its own");
+        }
+        for (given, name) in [
+            (self.min_duration.is_some(), "--min-duration"),
+            (self.min_queries.is_some(), "--min-queries"),
+            (self.latency_bound.is_some(), "--latency-bound"),
+        ] {
+            if given && self.mlperf {
+                anyhow::bail!(
+                    "{name} and --mlperf: the rules are MLPerf's, or your own; leave one out"
+                );
+            }
         }
         let rules = if self.mlperf {
             Rules::mlperf(scenario)

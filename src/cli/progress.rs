@@ -58,6 +58,9 @@ impl Bars {
         self.work.set_message(match name {
             "accuracy" => "answering",
             "timed" => "timing",
+            "find_rate" => "searching",
+            "profile" => "profiling",
+            "score" | "analysis" => "scoring",
             _ => "preparing",
         });
     }

@@ -1,7 +1,7 @@
 //! The rounds of a run: every cell once a round, each in a process of its own.
 
 use spanbench::cell::child::Event;
-use spanbench::cell::failure::Failure;
+use spanbench::cell::failure::{Failure, FailureKind};
 use spanbench::cell::isolate::{self, Isolation, Outcome, Watcher};
 use spanbench::cell::{CellSpec, Job, Work, assemble, fetch};
 use spanbench::measure::roofline::{self, Roofline};
@@ -147,6 +147,13 @@ fn repeat(
                 }
             }
         }
+        // What was good once and is refused now has changed.
+        Outcome::Refused(message) if number > 1 => Some(fail(Failure {
+            kind: FailureKind::Changed,
+            message,
+            phase: None,
+            stderr: String::new(),
+        })),
         Outcome::Refused(message) => {
             terminal::note(&format!("error: {message}"));
             Some(State::Refused)
@@ -200,7 +207,7 @@ fn conclude(
         paths.push(folder.path().join("run.json"));
     }
     if !records.is_empty() {
-        print_records(&records, plan.json)?;
+        print_records(&records, plan)?;
     }
     for path in paths {
         terminal::note(&format!("record: {}", path.display()));
@@ -219,13 +226,13 @@ fn notes(record: &spanbench::record::WireRecord) {
     }
 }
 
-/// The table; or, as JSON, the one record or all of them.
-fn print_records(records: &[CellRecord], json: bool) -> anyhow::Result<()> {
-    if !json {
+/// The table; or, as JSON, the record of the one cell or those of all.
+fn print_records(records: &[CellRecord], plan: &Plan) -> anyhow::Result<()> {
+    if !plan.json {
         return terminal::print(&render::table::table(records, terminal::emphasis()));
     }
     match records {
-        [record] => terminal::print_json(record),
+        [record] if plan.cells.len() == 1 => terminal::print_json(record),
         records => terminal::print_json(&serde_json::json!({
             "schema": spanbench::record::wire::SCHEMA,
             "records": records,

@@ -169,7 +169,13 @@ fn inputs(record: &WireRecord) -> Vec<Row> {
         row("revision", model.revision.as_deref().unwrap_or("none")),
         row("architecture", &model.architecture),
         row("parameters", model.parameters),
-        row("computed in", format!("{}, {} ops", model.dtype, model.ops)),
+        row(
+            "weights, computed in",
+            format!(
+                "{}, {}, {} ops",
+                model.dtype, model.compute_dtype, model.ops
+            ),
+        ),
     ];
     for file in &model.files {
         rows.push(row(
@@ -188,7 +194,7 @@ fn inputs(record: &WireRecord) -> Vec<Row> {
         row("scenario", &protocol.scenario),
         row("decoding", &protocol.decode),
         row(
-            "window length, overlap",
+            "window length, doc stride",
             format!("{}, {}", protocol.max_seq_len, protocol.doc_stride),
         ),
         row(

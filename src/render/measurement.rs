@@ -3,11 +3,12 @@
 use super::analysis::Section;
 use super::figure;
 use crate::record::WireRecord;
-use crate::record::wire::{WireInterval, WireProfile, WireRepetition};
+use crate::record::wire::{WireInterval, WireProfile, WireProof, WireRepetition};
 
 /// Every section that the record has something for.
 pub fn sections(record: &WireRecord) -> Vec<Section> {
     let mut sections = vec![scenarios(record)];
+    sections.extend(record.proof.as_ref().map(proof));
     sections.extend(intervals(record));
     if let Some(first) = record.repetitions.first() {
         sections.extend([memory(first), quiet(record), energy(record)]);
@@ -28,7 +29,7 @@ fn megabytes(bytes: Option<u64>) -> String {
     number(bytes.map(|bytes| bytes as f64 / 1e6), "")
 }
 
-/// A row a repetition: what was asked, how long it took, whether it counts, and the proof.
+/// A row a repetition: what was asked, how long it took, and whether it counts.
 fn scenarios(record: &WireRecord) -> Section {
     let rows = record.repetitions.iter().map(|repetition| {
         let scenario = &repetition.scenario;
@@ -60,6 +61,27 @@ fn scenarios(record: &WireRecord) -> Section {
         "verdict",
     ];
     Section::new("Timed pass", &headings, rows.collect())
+}
+
+/// That the timed answers are the scored ones; a record in which they are not has no report.
+fn proof(proof: &WireProof) -> Section {
+    let row = vec![
+        proof.compared.to_string(),
+        proof.questions.to_string(),
+        proof.differing.to_string(),
+        format!("{:e}", proof.largest_score_difference),
+    ];
+    let headings = [
+        "timed answers",
+        "questions",
+        "that differ",
+        "largest difference of a score",
+    ];
+    Section::new(
+        "Timed answers against the scored ones",
+        &headings,
+        vec![row],
+    )
 }
 
 fn intervals(record: &WireRecord) -> Option<Section> {

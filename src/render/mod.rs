@@ -33,7 +33,12 @@ const COLUMNS: &[Column] = &[
     ("p99 ms", |r| doubtful(r, r.latency_ms.p99)),
     ("peak MB", |r| {
         let bytes = r.memory.rss_peak_bytes;
-        bytes.map_or("-".to_owned(), |bytes| figure(bytes as f64 / 1e6))
+        let mark = if r.repetitions.iter().any(|r| r.memory.grows()) {
+            "?"
+        } else {
+            ""
+        };
+        bytes.map_or("-".to_owned(), |bytes| figure(bytes as f64 / 1e6) + mark)
     }),
 ];
 

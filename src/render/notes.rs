@@ -29,22 +29,19 @@ pub fn notes(record: &CellRecord) -> Vec<String> {
 
 /// How the scenario went, in scenarios where the table's columns do not say it.
 fn scenario_lines(record: &WireRecord) -> Vec<String> {
-    let scenarios = record
-        .repetitions
-        .iter()
-        .map(|repetition| &repetition.scenario);
-    let told = scenarios.filter(|scenario| scenario.name != "offline" || !scenario.valid);
     let many = record.repetitions.len() > 1;
-    told.enumerate()
-        .map(|(number, scenario)| {
-            let which = if many {
-                format!(" (repetition {})", number + 1)
-            } else {
-                String::new()
-            };
-            format!("{}{which}: {}", scenario.name, verdict(record, scenario))
-        })
-        .collect()
+    let repetitions = record.repetitions.iter().enumerate();
+    let told = repetitions.filter(|(_, r)| r.scenario.name != "offline" || !r.scenario.valid);
+    told.map(|(number, repetition)| {
+        let scenario = &repetition.scenario;
+        let which = if many {
+            format!(" (repetition {})", number + 1)
+        } else {
+            String::new()
+        };
+        format!("{}{which}: {}", scenario.name, verdict(record, scenario))
+    })
+    .collect()
 }
 
 fn verdict(record: &WireRecord, scenario: &WireScenario) -> String {

@@ -57,7 +57,7 @@ impl Scenario {
     }
 
     /// The percentile of latency that MLPerf reports (single- and multi-stream)
-    /// or bounds (server), as a share. Offline has none; LoadGen fills in the last.
+    /// or bounds (server), as a share. Offline is not judged by one.
     pub fn percentile(self) -> f64 {
         match self {
             Self::SingleStream => 0.90,

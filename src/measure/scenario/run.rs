@@ -120,6 +120,9 @@ pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// How often a server that waits says so.
+const WORD: Duration = Duration::from_secs(10);
+
 /// What came of a server scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
@@ -136,7 +139,8 @@ pub struct Served {
 /// beforehand: what is due when the server becomes free has waited since it was due.
 /// `serve` is given the queries that wait, as a range of `arrivals`, the oldest first, and
 /// answers one or more of the first of them; it returns how many. `give_up` is asked after
-/// each call, with the times so far, whether the rest is not worth waiting for.
+/// each call, with the times so far, whether the rest is not worth waiting for; `waiting` is
+/// called every ten seconds in which nothing is due.
 ///
 /// # Errors
 ///
@@ -146,9 +150,14 @@ pub fn server<E>(
     arrivals: &[Duration],
     mut serve: impl FnMut(std::ops::Range<usize>) -> Result<usize, E>,
     give_up: impl Fn(&[QueryTimes]) -> bool,
+    waiting: impl Fn(),
 ) -> Result<Served, E> {
     let mut times: Vec<QueryTimes> = Vec::with_capacity(arrivals.len());
     while let Some(&next) = arrivals.get(times.len()) {
+        while clock.now() + WORD < next {
+            clock.wait_until(clock.now() + WORD);
+            waiting();
+        }
         clock.wait_until(next);
         let issued = clock.now();
         let first = times.len();
@@ -190,7 +199,7 @@ mod tests {
             clock.pass(SERVICE);
             Ok(1)
         };
-        let Ok(served) = server(&clock, &arrivals, one, |_| false);
+        let Ok(served) = server(&clock, &arrivals, one, |_| false, || ());
         assert_eq!((served.times.len(), served.unanswered), (queries, 0));
         served.times.iter().map(wait_s).sum::<f64>() / queries as f64
     }
@@ -221,7 +230,7 @@ mod tests {
             batches.push(waiting.clone());
             Ok(waiting.len().min(2))
         };
-        let Ok(served) = server(&clock, &arrivals, pairs, |_| false);
+        let Ok(served) = server(&clock, &arrivals, pairs, |_| false, || ());
         assert_eq!(batches, [0..1, 1..4, 3..4, 4..5]);
         let latencies = served.times.iter().map(QueryTimes::latency_ns);
         let latencies: Vec<_> = latencies.map(|ns| ns / 1_000_000).collect();
@@ -236,7 +245,7 @@ mod tests {
             clock.pass(SERVICE);
             Ok(1)
         };
-        let Ok(served) = server(&clock, &arrivals, one, |times| times.len() >= 100);
+        let Ok(served) = server(&clock, &arrivals, one, |times| times.len() >= 100, || ());
         assert_eq!((served.times.len(), served.unanswered), (100, 9_900));
     }
 
@@ -278,7 +287,7 @@ mod tests {
             }
             Ok(1)
         };
-        let Ok(served) = server(&clock, &arrivals, busy, |_| false);
+        let Ok(served) = server(&clock, &arrivals, busy, |_| false, || ());
         // Lindley's recursion: the wait of each query from that of the one before.
         let mut free = Duration::ZERO;
         let mut expected = 0.0;

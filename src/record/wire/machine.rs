@@ -97,6 +97,11 @@ impl WireGrowth {
 }
 
 impl WireMemory {
+    /// Whether it grew over the timed pass.
+    pub fn grows(&self) -> bool {
+        self.growth.as_ref().is_some_and(|growth| growth.grows)
+    }
+
     /// Why the figures of a pass in which memory grows should not be trusted.
     pub fn growth_doubt(&self) -> Option<String> {
         let growth = self.growth.as_ref().filter(|growth| growth.grows)?;

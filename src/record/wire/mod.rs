@@ -42,7 +42,7 @@ pub struct WireRecord {
     pub model: WireModel,
     /// What was asked.
     pub dataset: WireDataset,
-    /// `cpu`.
+    /// `cpu`, `cuda:N` or `metal`.
     pub device: String,
     /// Every setting that can change a figure.
     pub protocol: WireProtocol,
@@ -74,6 +74,9 @@ pub struct WireRecord {
     /// Every repetition; older records lack them.
     #[serde(default)]
     pub repetitions: Vec<WireRepetition>,
+    /// Energy of the timed pass; older records lack it.
+    #[serde(default)]
+    pub energy: WireEnergy,
     /// Every figure over the repetitions, where there are several.
     #[serde(default)]
     pub intervals: Vec<WireInterval>,
@@ -200,7 +203,8 @@ pub struct WireProtocol {
     pub batch_tokens: usize,
     /// The order in which windows are computed.
     pub window_order: String,
-    /// Seed of what is random: a sample of questions, a shuffled window order, resamples and folds.
+    /// Seed of what is random: a sample of questions, a shuffled window order, which questions are
+    /// asked when, resamples and folds.
     pub seed: u64,
 }
 

@@ -9,9 +9,11 @@ use crate::measure::scenario::find_rate::FoundRate;
 /// How questions arrived, as asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct WireProtocolTiming {
+    /// Whether a run is valid only by all of MLPerf's rules (`--mlperf`), early stopping included.
+    pub mlperf: bool,
     /// Seconds that the timed pass was to last at least.
     pub min_duration_s: f64,
-    /// Queries that it was to have at least; in the offline scenario questions.
+    /// Queries that it was to have at least; in the offline scenario windows.
     pub min_queries: u64,
     /// Questions of a query.
     pub samples_per_query: u64,
@@ -29,6 +31,7 @@ impl From<&Timing> for WireProtocolTiming {
     fn from(timing: &Timing) -> Self {
         let rules = &timing.rules;
         Self {
+            mlperf: timing.mlperf,
             min_duration_s: rules.min_duration.as_secs_f64(),
             min_queries: rules.min_queries,
             samples_per_query: rules.samples_per_query,

@@ -23,7 +23,8 @@ pub struct WireThroughput {
     pub peak_fraction: Option<f64>,
     /// Seconds of the timed forward passes.
     pub forward_s: f64,
-    /// Seconds of tokenising, forward passes and decoding.
+    /// Seconds of tokenising, forward passes and decoding; in scenarios other than offline the
+    /// time that passed.
     pub end_to_end_s: f64,
 }
 
@@ -120,8 +121,8 @@ pub struct WireSteadiness {
     pub method: String,
     /// Passes of the warm-up before the clock ran.
     pub warm_up_passes: usize,
-    /// Whether they became steady.
-    pub warm_up_steady: bool,
+    /// Whether they became steady; null where there were too few to tell.
+    pub warm_up_steady: Option<bool>,
     /// Passes of the series.
     pub passes: usize,
     /// Passes at its beginning that are not steady; null where there are too few to tell.
