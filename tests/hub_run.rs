@@ -124,10 +124,7 @@ fn what_the_hub_refuses_is_one_line_and_exit_code_2() {
         (403, [ID, "HF_TOKEN"]),
     ] {
         house.api("main", vec![Reply::status(status)]);
-        let output = spanbench(
-            &house,
-            &["run", "--model", ID, "--min-duration", "0s", "--out", "o"],
-        );
+        let output = spanbench(&house, &["run", "--model", ID, "--out", "o"]);
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
@@ -141,10 +138,7 @@ fn what_the_hub_refuses_is_one_line_and_exit_code_2() {
 fn a_repository_without_the_files_says_which() {
     let house = House::new();
     house.list("main", &["config.json", "tf_model.h5", "tokenizer.json"]);
-    let output = spanbench(
-        &house,
-        &["run", "--model", ID, "--min-duration", "0s", "--out", "o"],
-    );
+    let output = spanbench(&house, &["run", "--model", ID, "--out", "o"]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2));
     assert!(
@@ -189,11 +183,10 @@ fn weights_in_parts_and_a_vocabulary_are_fetched() {
         "32",
         "--doc-stride",
         "8",
-        "--min-duration",
-        "0s",
         "--out",
         "o",
         "--json",
+        "--min-duration=0s",
     ];
     let output = spanbench(&house, &run);
     assert_success(&output);
@@ -256,11 +249,10 @@ fn a_data_set_is_fetched_pinned_run_and_scored_offline() {
         "run",
         "--dataset",
         &name,
-        "--min-duration",
-        "0s",
         "--out",
         "o",
         "--json",
+        "--min-duration=0s",
     ];
     let output = spanbench(&house, &run);
     assert_success(&output);
@@ -327,18 +319,7 @@ fn a_data_set_is_fetched_pinned_run_and_scored_offline() {
             "hf:owner/name[@revision][:config][:split]",
         ),
     ] {
-        let output = spanbench(
-            &house,
-            &[
-                "run",
-                "--dataset",
-                &name,
-                "--min-duration",
-                "0s",
-                "--out",
-                "bad",
-            ],
-        );
+        let output = spanbench(&house, &["run", "--dataset", &name, "--out", "bad"]);
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert!(errors.contains(says), "{errors}");

@@ -107,7 +107,7 @@ impl Planted {
                 std::hint::black_box(&block);
             }
             Fault::Hang(number) if is_pass(number) => loop {
-                std::thread::sleep(Duration::from_secs(3600));
+                std::thread::sleep(Duration::from_hours(1));
             },
             Fault::Leak(megabytes) => {
                 #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation)]

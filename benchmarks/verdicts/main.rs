@@ -44,13 +44,13 @@ fn main() -> ExitCode {
             .unwrap_or("without revision"),
     );
     for (figure, more_is_better) in FIGURES {
-        let mut alarms = 0;
-        let mut pairs = 0;
+        let mut alarms = 0_u32;
+        let mut pairs = 0_u32;
         for (number, base) in same.iter().enumerate() {
             for candidate in &same[number + 1..] {
                 pairs += 1;
                 let verdict = verdict(base, candidate, figure);
-                alarms += usize::from(matches!(verdict, Verdict::Higher | Verdict::Lower));
+                alarms += u32::from(matches!(verdict, Verdict::Higher | Verdict::Lower));
             }
         }
         let worse = if more_is_better {
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         let found = found.filter(|(base, slow)| verdict(base, slow, figure) == worse);
         println!(
             "{figure}: {alarms} of {pairs} pairs of the same build called ({:.1} %); {} of {} slowed cells called",
-            100.0 * f64::from(u32::try_from(alarms).unwrap_or(u32::MAX)) / pairs as f64,
+            100.0 * f64::from(alarms) / f64::from(pairs),
             found.count(),
             slowed.len()
         );

@@ -261,12 +261,12 @@ fn scenario(timing: &Timing, timed: &TimedPass) -> WireScenario {
 /// are; in the others a query is a question with all its windows.
 pub fn loadgen(rules: &Rules, timed: &TimedPass) -> Option<LoadGenSummary> {
     let samples = &timed.samples;
-    let times = samples
+    let moments = samples
         .scheduled_ns
         .iter()
         .zip(&samples.issued_ns)
         .zip(&samples.completed_ns);
-    let mut queries: Vec<QueryTimes> = times
+    let mut queries: Vec<QueryTimes> = moments
         .map(|((&scheduled_ns, &issued_ns), &completed_ns)| QueryTimes {
             scheduled_ns,
             issued_ns,

@@ -88,7 +88,9 @@ impl Peaks {
                 continue;
             }
             let (peak, notes) = roofline::measure_or_cached(threads, fresh, None)?;
-            notes.iter().for_each(|note| terminal::note(note));
+            for note in &notes {
+                terminal::note(note);
+            }
             peaks.0.push(peak);
         }
         Ok(peaks)

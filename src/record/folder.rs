@@ -198,7 +198,7 @@ fn is_of_a_run(name: &str) -> bool {
         "trace.json",
         "run.json",
     ];
-    NAMES.contains(&name) || (name.starts_with("mlperf_log_summary") && name.ends_with(".txt"))
+    NAMES.contains(&name) || name.starts_with("mlperf_log_summary")
 }
 
 /// `{id: text}` in the data set's order: the official format.

@@ -48,7 +48,7 @@ impl Clock for MonotonicClock {
     fn wait_until(&self, moment: Duration) {
         let left = moment.saturating_sub(self.now());
         if left > AWAKE {
-            std::thread::sleep(left - AWAKE);
+            std::thread::sleep(left.saturating_sub(AWAKE));
         }
         while self.now() < moment {
             std::hint::spin_loop();
@@ -293,7 +293,7 @@ mod tests {
         let mut expected = 0.0;
         for &arrival in &arrivals {
             let begin = arrival.max(free);
-            expected += (begin - arrival).as_secs_f64();
+            expected += begin.saturating_sub(arrival).as_secs_f64();
             free = begin + service;
         }
         let found: f64 = served.times.iter().map(wait_s).sum();
