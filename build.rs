@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Libraries whose version can change a figure.
-const LIBRARIES: [&str; 4] = ["candle-core", "candle-nn", "gemm", "tokenizers"];
+const LIBRARIES: [&str; 5] = ["candle-core", "candle-nn", "gemm", "pulp", "tokenizers"];
 
 /// What the program is made of: where one of these has changed, it is no longer the commit's.
 const INPUTS: [&str; 6] = [

@@ -22,6 +22,7 @@ mod hash;
 pub mod hub;
 mod json;
 pub mod measure;
+pub mod message;
 pub mod models;
 pub mod ops;
 mod panics;

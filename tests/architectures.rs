@@ -172,9 +172,14 @@ fn answers(
         order: WindowOrder::AsGiven,
         seed: 0,
     };
+    let line = answer::Line {
+        model,
+        windower: &windower,
+        dataset,
+        settings,
+    };
     let mut clock = PhaseClock::start();
-    let answers =
-        answer::answer(model, &windower, dataset, &settings, &mut clock, &Silent).unwrap();
+    let answers = line.answer_all(&mut clock, &Silent).unwrap();
     answers
         .answers
         .into_iter()

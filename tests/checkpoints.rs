@@ -60,9 +60,12 @@ fn a_vocabulary_gives_the_answers_of_the_tokenizer_it_is_of() {
     .unwrap();
 
     let limit = ["--limit", "24"];
-    let output = run(home.path(), &[&["--out", "whole"][..], &limit].concat());
+    let output = run(
+        home.path(),
+        &[&["--min-duration", "0s", "--out", "whole"][..], &limit].concat(),
+    );
     assert_success(&output);
-    let arguments = ["--model", "model", "--out", "built"];
+    let arguments = ["--model", "model", "--min-duration", "0s", "--out", "built"];
     let output = run(home.path(), &[&arguments[..], &limit].concat());
     assert_success(&output);
     for name in ["predictions.json", "null_odds.json"] {
@@ -100,7 +103,16 @@ fn the_record_says_what_weights_are_kept_in_and_what_computes() {
         ("bf16", "portable", "bf16"),
     ] {
         let arguments = [
-            "--model", model, "--dtype", dtype, "--ops", ops, "--out", "o",
+            "--model",
+            model,
+            "--dtype",
+            dtype,
+            "--ops",
+            ops,
+            "--min-duration",
+            "0s",
+            "--out",
+            "o",
         ];
         let output = run(home.path(), &[&arguments[..], &windows].concat());
         assert_success(&output);
@@ -136,6 +148,8 @@ fn a_vocabulary_that_needs_a_segmenter_is_refused() {
             "96",
             "--doc-stride",
             "8",
+            "--min-duration",
+            "0s",
             "--out",
             "o",
         ],
@@ -164,11 +178,23 @@ fn tokenizer_settings_go_before_the_tokenizer() {
         if let Some(settings) = settings {
             std::fs::write(model.join("tokenizer_config.json"), settings).unwrap();
         }
-        let arguments = ["--model", "model", "--limit", "12", "--out", out];
+        let arguments = [
+            "--model",
+            "model",
+            "--limit",
+            "12",
+            "--min-duration",
+            "0s",
+            "--out",
+            out,
+        ];
         assert_success(&run(home.path(), &arguments));
         written(home.path(), out, "null_odds.json")
     };
-    let output = run(home.path(), &["--limit", "12", "--out", "whole"]);
+    let output = run(
+        home.path(),
+        &["--limit", "12", "--min-duration", "0s", "--out", "whole"],
+    );
     assert_success(&output);
     let uncased = written(home.path(), "whole", "null_odds.json");
     assert_ne!(predictions("a", None), uncased);

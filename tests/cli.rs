@@ -18,7 +18,11 @@ fn run_writes_whole_files_and_prints_a_table() {
         .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
-    assert_eq!(table.lines().count(), 2, "{table}");
+    // Below the one line of figures stands only why some of them are doubtful.
+    assert!(
+        table.lines().skip(2).all(|line| line.starts_with("? ")),
+        "{table}"
+    );
     for part in [
         "EM %",
         "F1 %",
@@ -49,11 +53,13 @@ fn run_writes_whole_files_and_prints_a_table() {
         .collect();
     names.sort();
     let expected = [
+        "mlperf_log_summary.txt",
         "null_odds.json",
         "predictions.json",
         "questions.jsonl",
         "report.md",
         "run.json",
+        "samples.jsonl",
     ];
     assert_eq!(names, expected);
     assert_eq!(
@@ -101,6 +107,8 @@ fn json_is_one_document_equal_to_the_record() {
         "--limit",
         "2",
         "--json",
+        "--min-duration",
+        "0s",
         "--out",
         "o",
         "--threads",
@@ -197,7 +205,7 @@ fn two_runs_give_the_same_bytes() {
     ] {
         let mut command = spanbench(home.path());
         let output = command
-            .args(["--limit", "12", "--out", out])
+            .args(["--limit", "12", "--min-duration", "0s", "--out", out])
             .args(more)
             .output()
             .unwrap();
@@ -217,7 +225,15 @@ fn several_cells_get_a_folder_each() {
     command
         .args(["--dataset", "mixed-bag", "--dataset"])
         .arg(&data);
-    command.args(["--limit", "1", "--out", "o", "--json"]);
+    command.args([
+        "--limit",
+        "1",
+        "--min-duration",
+        "0s",
+        "--out",
+        "o",
+        "--json",
+    ]);
     let output = command.output().unwrap();
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(printed["records"].as_array().unwrap().len(), 2);
@@ -288,7 +304,15 @@ fn faulty_data_sets_are_refused_by_file_and_place() {
         std::fs::write(&file, content).unwrap();
         let mut command = spanbench(home.path());
         let output = command
-            .args(["run", "--dataset", "d.json", "--out", "o"])
+            .args([
+                "run",
+                "--dataset",
+                "d.json",
+                "--min-duration",
+                "0s",
+                "--out",
+                "o",
+            ])
             .output()
             .unwrap();
         assert_refused(&output, parts);
@@ -320,7 +344,15 @@ fn a_misplaced_answer_is_a_warning_with_a_count() {
     std::fs::write(home.path().join("d.json"), data).unwrap();
     let mut command = spanbench(home.path());
     let output = command
-        .args(["--dataset", "d.json", "--out", "o", "--json"])
+        .args([
+            "--dataset",
+            "d.json",
+            "--min-duration",
+            "0s",
+            "--out",
+            "o",
+            "--json",
+        ])
         .output()
         .unwrap();
     assert!(output.status.success());
@@ -416,7 +448,16 @@ fn faulty_models_are_refused_by_file_and_field() {
         with_file(home.path(), name, content.as_deref());
         let mut command = spanbench(home.path());
         let output = command
-            .args(["--model", "model", "--limit", "1", "--out", "o"])
+            .args([
+                "--model",
+                "model",
+                "--limit",
+                "1",
+                "--min-duration",
+                "0s",
+                "--out",
+                "o",
+            ])
             .output()
             .unwrap();
         assert_refused(&output, parts);
@@ -470,7 +511,7 @@ fn settings_that_cannot_be_are_refused() {
     ] {
         let mut command = spanbench(home.path());
         let output = command
-            .args(["run", "--limit", "40", "--out", "o"])
+            .args(["run", "--limit", "40", "--min-duration", "0s", "--out", "o"])
             .args(arguments)
             .output()
             .unwrap();
@@ -497,7 +538,7 @@ fn settings_that_cannot_be_are_refused() {
     if cfg!(not(feature = "cuda")) {
         let mut command = spanbench(home.path());
         let output = command
-            .args(["--device", "cuda:1", "--out", "o"])
+            .args(["--device", "cuda:1", "--min-duration", "0s", "--out", "o"])
             .output()
             .unwrap();
         assert_refused(&output, &["--device cuda:1", "--features cuda"]);
@@ -515,7 +556,7 @@ fn a_folder_used_again_holds_one_run_only() {
     let mut command = spanbench(home.path());
     assert!(
         command
-            .args(["--limit", "1", "--out", "o"])
+            .args(["--limit", "1", "--min-duration", "0s", "--out", "o"])
             .status()
             .unwrap()
             .success()
@@ -527,7 +568,7 @@ fn a_folder_used_again_holds_one_run_only() {
     let mut command = spanbench(home.path());
     assert!(
         command
-            .args(["--dataset", "d.json", "--out", "o"])
+            .args(["--dataset", "d.json", "--min-duration", "0s", "--out", "o"])
             .status()
             .unwrap()
             .success()
@@ -544,14 +585,25 @@ fn finished_cells_keep_their_result_when_a_later_one_fails() {
     let mut command = spanbench(home.path());
     command.args(["--model", "minilm-l6-squad", "--model", "nowhere"]);
     let output = command
-        .args(["--limit", "1", "--out", "o", "--json"])
+        .args([
+            "--limit",
+            "1",
+            "--min-duration",
+            "0s",
+            "--out",
+            "o",
+            "--json",
+        ])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // As many records as there are, in the form that two cells have.
     assert_eq!(
-        printed,
-        read(&home.path().join("o/minilm-l6-squad-mixed-bag/run.json"))
+        printed["records"],
+        serde_json::json!([read(
+            &home.path().join("o/minilm-l6-squad-mixed-bag/run.json")
+        )])
     );
     assert!(!home.path().join("o/nowhere-mixed-bag").exists());
 }
@@ -561,7 +613,7 @@ fn a_folder_that_cannot_be_written_is_refused_before_anything_is_computed() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("file"), "").unwrap();
     let output = spanbench(home.path())
-        .args(["--out", "file/o"])
+        .args(["--min-duration", "0s", "--out", "file/o"])
         .output()
         .unwrap();
     assert_refused(&output, &["file/o", "--out DIR"]);

@@ -26,7 +26,17 @@ fn path(name: &str) -> String {
 #[test]
 fn a_run_knows_what_its_score_is_made_of() {
     let home = tempfile::tempdir().unwrap();
-    let arguments = ["--sample", "60", "--seed", "3", "--out", "o", "--json"];
+    let arguments = [
+        "--sample",
+        "60",
+        "--seed",
+        "3",
+        "--min-duration",
+        "0s",
+        "--out",
+        "o",
+        "--json",
+    ];
     let record = printed(&call(home.path(), &arguments));
     assert_eq!(record["dataset"]["questions"], 60);
     assert_eq!(record["protocol"]["sample"], 60);
@@ -103,7 +113,15 @@ fn decoders_have_settings_of_their_own() {
     let home = tempfile::tempdir().unwrap();
     let run = |decoder: &str| {
         let arguments = [
-            "--decode", decoder, "--limit", "2", "--out", decoder, "--json",
+            "--decode",
+            decoder,
+            "--limit",
+            "2",
+            "--min-duration",
+            "0s",
+            "--out",
+            decoder,
+            "--json",
         ];
         printed(&call(home.path(), &arguments))["protocol"].clone()
     };
@@ -134,7 +152,10 @@ fn decoders_have_settings_of_their_own() {
         ),
         (["--decode", "google", "--doc-stride", "0"], "at least 1"),
     ] {
-        let output = call(home.path(), &[&arguments[..], &["--out", "bad"]].concat());
+        let output = call(
+            home.path(),
+            &[&arguments[..], &["--min-duration", "0s", "--out", "bad"]].concat(),
+        );
         assert_refused(&output, &[says]);
         assert!(!home.path().join("bad").exists());
     }
@@ -218,6 +239,8 @@ fn sums_are_plain_unless_asked() {
         "compensated",
         "--limit",
         "1",
+        "--min-duration",
+        "0s",
         "--out",
         "o",
         "--json",
@@ -281,18 +304,46 @@ fn faulty_data_of_every_format_is_refused_in_one_line() {
         std::fs::write(home.path().join(name), content).unwrap();
         let score = ["score", "--dataset", name, "--predictions", "p.json"];
         assert_refused(&call(home.path(), &score), parts);
-        let run = ["run", "--dataset", name, "--out", "o"];
+        let run = [
+            "run",
+            "--dataset",
+            name,
+            "--min-duration",
+            "0s",
+            "--out",
+            "o",
+        ];
         assert_refused(&call(home.path(), &run), parts);
         assert!(!home.path().join("o").exists());
     }
     std::fs::write(home.path().join("ids"), "no-such\n").unwrap();
-    let run = ["run", "--ids", "ids", "--out", "o"];
+    let run = ["run", "--ids", "ids", "--min-duration", "0s", "--out", "o"];
     assert_refused(&call(home.path(), &run), &["ids: line 1", "\"no-such\""]);
     for name in ["hf:", "hf:a/b/c", "no-such-set"] {
-        let output = call(home.path(), &["run", "--dataset", name, "--out", "o"]);
+        let output = call(
+            home.path(),
+            &[
+                "run",
+                "--dataset",
+                name,
+                "--min-duration",
+                "0s",
+                "--out",
+                "o",
+            ],
+        );
         assert_refused(&output, &[name, "hf:owner/name"]);
     }
-    let offline = ["run", "--dataset", "squad2", "--offline", "--out", "o"];
+    let offline = [
+        "run",
+        "--dataset",
+        "squad2",
+        "--offline",
+        "--min-duration",
+        "0s",
+        "--out",
+        "o",
+    ];
     assert_refused(
         &call(home.path(), &offline),
         &["rajpurkar/squad_v2", "offline"],

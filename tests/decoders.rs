@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 use spanbench::bundled;
-use spanbench::cell::answer::{self, AnswerSettings, Silent, WindowOrder};
+use spanbench::cell::answer::{AnswerSettings, Line, Silent, WindowOrder};
 use spanbench::dataset::Dataset;
 use spanbench::dataset::characters::CharacterIndex;
 use spanbench::decode::{
@@ -286,9 +286,14 @@ fn the_bundled_model_answers_as_the_scripts() {
             order: WindowOrder::AsGiven,
             seed: 0,
         };
+        let line = Line {
+            model: &*model,
+            windower: &windower,
+            dataset: &dataset,
+            settings,
+        };
         let mut clock = PhaseClock::start();
-        let found =
-            answer::answer(&*model, &windower, &dataset, &settings, &mut clock, &Silent).unwrap();
+        let found = line.answer_all(&mut clock, &Silent).unwrap();
         let mut nulls = 0;
         for (question, answer) in dataset.questions.iter().zip(&found.answers) {
             let (text, odds, margin) = &golden.answers[&question.id];

@@ -63,7 +63,16 @@ fn assert_success(output: &Output) {
 fn a_model_is_fetched_pinned_run_and_run_again_offline() {
     let house = house();
     let run = [
-        "run", "--model", ID, "--limit", "2", "--out", "first", "--json",
+        "run",
+        "--model",
+        ID,
+        "--limit",
+        "2",
+        "--min-duration",
+        "0s",
+        "--out",
+        "first",
+        "--json",
     ];
     let output = spanbench(&house, &run);
     assert_success(&output);
@@ -88,6 +97,8 @@ fn a_model_is_fetched_pinned_run_and_run_again_offline() {
         ID,
         "--limit",
         "2",
+        "--min-duration",
+        "0s",
         "--out",
         "second",
         "--json",
@@ -175,6 +186,7 @@ fn weights_in_parts_and_a_vocabulary_are_fetched() {
         "--out",
         "o",
         "--json",
+        "--min-duration=0s",
     ];
     let output = spanbench(&house, &run);
     assert_success(&output);
@@ -233,7 +245,15 @@ fn a_data_set_is_fetched_pinned_run_and_scored_offline() {
         ],
     );
     let name = format!("hf:{ID}");
-    let run = ["run", "--dataset", &name, "--out", "o", "--json"];
+    let run = [
+        "run",
+        "--dataset",
+        &name,
+        "--out",
+        "o",
+        "--json",
+        "--min-duration=0s",
+    ];
     let output = spanbench(&house, &run);
     assert_success(&output);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();

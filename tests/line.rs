@@ -3,7 +3,7 @@
 mod support;
 
 use spanbench::bundled;
-use spanbench::cell::answer::{AnswerError, AnswerSettings, Answers, Silent, WindowOrder, answer};
+use spanbench::cell::answer::{AnswerError, AnswerSettings, Answers, Line, Silent, WindowOrder};
 use spanbench::dataset::Dataset;
 use spanbench::decode::{DecodeSettings, Decoder};
 use spanbench::measure::phases::PhaseClock;
@@ -56,8 +56,14 @@ fn windower(settings: WindowSettings) -> Windower {
 
 fn run(model: &dyn SpanModel, settings: &AnswerSettings) -> Result<Answers, AnswerError> {
     let windower = windower(settings.windows);
-    let mut clock = PhaseClock::start();
-    answer(model, &windower, &dataset(), settings, &mut clock, &Silent)
+    let dataset = dataset();
+    let line = Line {
+        model,
+        windower: &windower,
+        dataset: &dataset,
+        settings: *settings,
+    };
+    line.answer_all(&mut PhaseClock::start(), &Silent)
 }
 
 /// Raises the logits of the token "purple" (id 6379 in the bundled vocabulary).
@@ -85,8 +91,8 @@ fn a_stub_model_runs_the_whole_line() {
         answers.windows.len(),
         answers.windows_of.iter().sum::<usize>()
     );
-    assert_eq!(answers.flops, answers.tokens as u64);
-    assert_eq!(answers.latencies.len(), 2);
+    assert_eq!(answers.flops(), answers.tokens() as u64);
+    assert_eq!(answers.service_times().len(), 2);
 
     let predicted = dataset.questions.iter().zip(&answers.answers);
     let predicted = predicted.map(|(q, a)| (q.id.clone(), a.text.clone()));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use spanbench::measure::scenario::early_stopping::{
     max_over_bound, min_within_bound, percentile_estimate,
 };
-use spanbench::measure::scenario::loadgen::{LoadGenSummary, Measured, QueryTimes};
+use spanbench::measure::scenario::loadgen::{LoadGenSummary, Measured, QueryTimes, late_allowed};
 use spanbench::measure::scenario::log_summary::log_summary;
 use spanbench::measure::scenario::rules::{Rules, Scenario};
 use support::{json, project};
@@ -305,7 +305,10 @@ fn durations_are_the_scenarios() {
         (Scenario::MultiStream, 1),
         (Scenario::Offline, 2),
     ] {
-        let rules = Rules::quick(scenario);
+        let rules = Rules {
+            min_duration: Duration::from_secs(10),
+            ..Rules::quick(scenario)
+        };
         for short in 0..3 {
             let mut times = [10_000_000_000; 3];
             times[short] -= 1;
@@ -358,6 +361,7 @@ fn queries_and_questions_are_counted() {
 fn bounds_are_inclusive() {
     let rules = Rules {
         latency_bound: Some(Duration::from_nanos(500)),
+        percentile: 0.9,
         ..Rules::quick(Scenario::Server)
     };
     for (latency_ns, over, met) in [(500, 0, true), (501, 200, false)] {
@@ -372,6 +376,33 @@ fn bounds_are_inclusive() {
             (summary.over_bound, summary.validity.is_valid()),
             (over, met)
         );
+    }
+}
+
+/// As many late queries as are allowed leave the percentile within the bound; one more does not.
+#[test]
+fn late_queries_are_allowed_as_far_as_the_percentile_goes() {
+    let rules = Rules {
+        latency_bound: Some(Duration::from_nanos(500)),
+        ..Rules::quick(Scenario::Server)
+    };
+    for queries in 1..500 {
+        let allowed = late_allowed(queries, rules.percentile);
+        assert_eq!(allowed, queries - 1 - queries * 99 / 100, "{queries}");
+        for late in [allowed, allowed + 1] {
+            let latencies: Vec<u64> = (0..queries)
+                .map(|number| if number < late { 501 } else { 500 })
+                .collect();
+            let times = latencies.iter().map(|&latency_ns| QueryTimes {
+                scheduled_ns: 0,
+                issued_ns: 0,
+                completed_ns: latency_ns,
+            });
+            let times: Vec<_> = times.collect();
+            let summary = LoadGenSummary::new(&rules, &measured(&times, &latencies)).unwrap();
+            let holds = summary.validity.performance_constraints;
+            assert_eq!(holds, late == allowed || late > queries, "{queries} {late}");
+        }
     }
 }
 

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use spanbench::bundled;
-use spanbench::cell::{self, CellSettings, CellSpec, Silent, WindowOrder};
+use spanbench::cell::{self, CellSettings, CellSpec, Silent, Timing, WindowOrder};
 use spanbench::dataset::QuestionSelection;
 use spanbench::device::DeviceChoice;
 use spanbench::hub;
+use spanbench::measure::scenario::rules::{Rules, Scenario};
 use spanbench::models::Precision;
 use spanbench::ops::FormChoice;
 use spanbench::record::CellOutput;
@@ -33,6 +34,13 @@ fn settings() -> CellSettings {
         device: DeviceChoice::Cpu,
         precision: Precision::F32,
         ops: FormChoice::Auto,
+        timing: Timing {
+            scenario: Scenario::Offline,
+            rules: Rules::once(),
+            mlperf: false,
+            rate: None,
+            find_rate: false,
+        },
         offline: true,
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::text::{Sentences, byte_of, fold, occurrences};
 use super::{Case, Gold, Reach};
@@ -13,7 +14,7 @@ use super::{Case, Gold, Reach};
 /// answer from being given or from being right comes before what was chosen
 /// wrongly. Of several golds, and of several places of a prediction whose
 /// place is not known, the ones that make the error smallest decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// There is no prediction.
     MissingPrediction,

@@ -3,15 +3,18 @@
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::batch::{self, Batch};
 use crate::dataset::Dataset;
 use crate::dataset::characters::CharacterIndex;
 use crate::decode::{self, Answer, DecodeSettings, WindowLogits};
 use crate::measure::phases::PhaseClock;
+use crate::measure::profile::{self, Operation, Work};
+use crate::measure::scenario::schedule::ImproperRate;
 use crate::models::{ModelError, SpanModel};
 use crate::random::split_mix;
-use crate::windows::{Window, WindowError, WindowSettings, Windower};
+use crate::windows::{CutQuestions, Window, WindowError, WindowSettings, Windower};
 
 /// What can go wrong between questions and answers.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,9 @@ pub enum AnswerError {
     /// The model failed.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Questions cannot arrive so.
+    #[error(transparent)]
+    Rate(#[from] ImproperRate),
     /// The model gave something that is no number.
     #[error(
         "{model}: the logits of question \"{id}\" ({place}) are not finite; the weights or the dtype are at fault"
@@ -37,7 +43,7 @@ pub enum AnswerError {
 }
 
 /// The order in which windows are computed. It changes no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum WindowOrder {
     /// As the questions stand in the data set.
     #[default]
@@ -86,11 +92,13 @@ pub struct AnswerSettings {
 
 /// Who wants to know how far a cell is.
 pub trait Progress: Sync {
-    /// The forward passes begin.
-    fn begin(&self, windows: usize);
-    /// More windows are done.
-    fn advance(&self, windows: usize);
-    /// The forward passes are over.
+    /// The cell is about to do this.
+    fn phase(&self, name: &'static str);
+    /// So many `unit` (windows, queries) are about to be computed.
+    fn begin(&self, unit: &'static str, count: usize);
+    /// More of them are done.
+    fn advance(&self, count: usize);
+    /// All of them are.
     fn end(&self);
 }
 
@@ -99,209 +107,263 @@ pub trait Progress: Sync {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn begin(&self, _windows: usize) {}
-    fn advance(&self, _windows: usize) {}
+    fn phase(&self, _name: &'static str) {}
+    fn begin(&self, _unit: &'static str, _count: usize) {}
+    fn advance(&self, _count: usize) {}
     fn end(&self) {}
+}
+
+/// One forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchTime {
+    /// When it began.
+    pub started: Instant,
+    /// How long packing and computing it took.
+    pub duration: Duration,
+    /// Windows in it.
+    pub windows: usize,
+    /// Tokens in it.
+    pub tokens: usize,
+    /// Floating-point operations of its matrix products.
+    pub flops: u64,
 }
 
 /// Answers with what giving them took.
 #[derive(Debug, Clone)]
 pub struct Answers {
-    /// One answer a question, in the data set's order.
+    /// One answer a question, in the order asked.
     pub answers: Vec<Answer>,
-    /// All windows, those of a question one after another, questions in the data set's order.
+    /// All windows, those of a question one after another, questions in the order asked.
     pub windows: Vec<Window>,
     /// The number of windows of each question.
     pub windows_of: Vec<usize>,
-    /// Each question's tokenising, forward passes and decoding.
-    pub latencies: Vec<Duration>,
-    /// Each forward pass.
-    pub batch_latencies: Vec<Duration>,
-    /// Tokens computed.
-    pub tokens: usize,
-    /// Floating-point operations of the matrix products.
-    pub flops: u64,
-    /// Seconds of tokenising, of the forward passes and of decoding.
-    pub end_to_end_s: f64,
-    /// Seconds of the forward passes alone.
+    /// The forward pass that each window was part of: a place in `batches`.
+    pub batch_of: Vec<usize>,
+    /// The forward passes, one after another.
+    pub batches: Vec<BatchTime>,
+    /// What tokenising each question took, on one thread.
+    pub tokenize_times: Vec<Duration>,
+    /// What choosing each answer took, on one thread.
+    pub decode_times: Vec<Duration>,
+    /// Seconds of tokenising.
+    pub tokenize_s: f64,
+    /// Seconds of the forward passes.
     pub forward_s: f64,
+    /// Seconds of choosing answers.
+    pub decode_s: f64,
 }
 
-/// Start and end logits of one window, and the time of the batch it was in.
+impl Answers {
+    /// Tokens computed.
+    pub fn tokens(&self) -> usize {
+        self.batches.iter().map(|batch| batch.tokens).sum()
+    }
+
+    /// Floating-point operations of the matrix products.
+    pub fn flops(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.flops).sum()
+    }
+
+    /// Seconds of tokenising, of the forward passes and of choosing answers.
+    pub fn end_to_end_s(&self) -> f64 {
+        self.tokenize_s + self.forward_s + self.decode_s
+    }
+
+    /// Each question's own tokenising, the forward passes that its windows were part of (each
+    /// once, whole) and its decoding: what it took without what it waited for.
+    pub fn service_times(&self) -> Vec<Duration> {
+        let own = self.tokenize_times.iter().zip(&self.decode_times);
+        let mut first = 0;
+        let of_question = own.zip(&self.windows_of);
+        let times = of_question.map(|((&tokenize, &decode), &count)| {
+            let mut batches = self.batch_of[first..first + count].to_vec();
+            first += count;
+            batches.sort_unstable();
+            batches.dedup();
+            let forward: Duration = batches.iter().map(|&b| self.batches[b].duration).sum();
+            tokenize + forward + decode
+        });
+        times.collect()
+    }
+}
+
+/// Start and end logits of one window.
 struct WindowResult {
     start: Vec<f32>,
     end: Vec<f32>,
     batch: usize,
 }
 
-/// Answers all questions of `dataset`, on the current rayon pool.
-///
-/// The phases `tokenize`, `first_forward`, `forward` and `decode` are given to
-/// `clock`. The first forward pass is made twice: the first time is noted as
-/// a phase of its own and its result discarded.
-///
-/// # Errors
-///
-/// See [`AnswerError`].
-pub fn answer(
-    model: &dyn SpanModel,
-    windower: &Windower,
-    dataset: &Dataset,
-    settings: &AnswerSettings,
-    clock: &mut PhaseClock,
-    progress: &dyn Progress,
-) -> Result<Answers, AnswerError> {
-    let cut = windower.dataset_windows(dataset)?;
-    let windows = cut.windows;
-    let order = settings.order.indices(&windows, settings.seed);
-    let runs = batch::plan(&windows, &order, settings.batch_tokens);
-    let tokenize_s = clock.end("tokenize");
-
-    if let Some(first) = runs.first() {
-        model.span_logits(&Batch::pack(&windows, first))?;
-    }
-    clock.end("first_forward");
-
-    progress.begin(windows.len());
-    let (results, batch_latencies) = forward(model, &windows, &runs, progress)?;
-    progress.end();
-    let forward_s = clock.end("forward");
-
-    let windows_of = count_windows(dataset, &windows);
-    let (answers, decode_times) = decode_all(
-        model,
-        windower,
-        dataset,
-        &windows,
-        &windows_of,
-        &results,
-        settings,
-    )?;
-    let decode_s = clock.end("decode");
-
-    let mut latencies: Vec<Duration> = cut.times;
-    add_batches(&mut latencies, &windows, &results, &batch_latencies);
-    for (latency, decode) in latencies.iter_mut().zip(decode_times) {
-        *latency += decode;
-    }
-    Ok(Answers {
-        answers,
-        windows_of,
-        latencies,
-        batch_latencies,
-        tokens: windows.iter().map(Window::len).sum(),
-        flops: windows.iter().map(|w| model.window_flops(w.len())).sum(),
-        windows,
-        end_to_end_s: tokenize_s + forward_s + decode_s,
-        forward_s,
-    })
+/// All that turns questions into answers.
+#[derive(Clone, Copy)]
+pub struct Line<'a> {
+    /// What gives span logits.
+    pub model: &'a dyn SpanModel,
+    /// What cuts windows.
+    pub windower: &'a Windower,
+    /// Where the questions stand.
+    pub dataset: &'a Dataset,
+    /// How they are answered.
+    pub settings: AnswerSettings,
 }
 
-/// Runs the batches one after another.
-fn forward(
-    model: &dyn SpanModel,
-    windows: &[Window],
-    runs: &[Vec<usize>],
-    progress: &dyn Progress,
-) -> Result<(Vec<WindowResult>, Vec<Duration>), ModelError> {
-    let mut results: Vec<Option<WindowResult>> = windows.iter().map(|_| None).collect();
-    let mut latencies = Vec::with_capacity(runs.len());
-    for (number, run) in runs.iter().enumerate() {
-        let started = Instant::now();
-        let batch = Batch::pack(windows, run);
-        let logits = model.span_logits(&batch)?;
-        for (&window, pair) in batch.windows.iter().zip(batch.boundaries.windows(2)) {
-            results[window] = Some(WindowResult {
-                start: logits.start[pair[0]..pair[1]].to_vec(),
-                end: logits.end[pair[0]..pair[1]].to_vec(),
-                batch: number,
-            });
+impl Line<'_> {
+    /// Answers all questions of the data set; see [`Line::answer`].
+    ///
+    /// # Errors
+    ///
+    /// See [`AnswerError`].
+    pub fn answer_all(
+        &self,
+        clock: &mut PhaseClock,
+        progress: &dyn Progress,
+    ) -> Result<Answers, AnswerError> {
+        let asked: Vec<usize> = (0..self.dataset.questions.len()).collect();
+        self.answer(&asked, clock, progress)
+    }
+
+    /// Answers the questions that `asked` gives by their places in the data set, on the current
+    /// rayon pool. A question may be asked more than once.
+    ///
+    /// The phases `tokenize`, `forward` and `decode` are given to `clock`.
+    ///
+    /// # Errors
+    ///
+    /// See [`AnswerError`].
+    pub fn answer(
+        &self,
+        asked: &[usize],
+        clock: &mut PhaseClock,
+        progress: &dyn Progress,
+    ) -> Result<Answers, AnswerError> {
+        let cut = self.windower.cut(self.dataset, asked)?;
+        let order = self
+            .settings
+            .order
+            .indices(&cut.windows, self.settings.seed);
+        let runs = batch::plan(&cut.windows, &order, self.settings.batch_tokens);
+        let tokenize_s = clock.end("tokenize");
+        progress.begin("windows", cut.windows.len());
+        let (results, batches) = self.forward(&cut.windows, &runs, progress)?;
+        progress.end();
+        let forward_s = clock.end("forward");
+        let decoded = self.decode(asked, &cut, &results)?;
+        let (answers, decode_times) = decoded.into_iter().unzip();
+        let decode_s = clock.end("decode");
+        Ok(Answers {
+            answers,
+            batch_of: results.iter().map(|result| result.batch).collect(),
+            windows: cut.windows,
+            windows_of: cut.counts,
+            batches,
+            tokenize_times: cut.times,
+            decode_times,
+            tokenize_s,
+            forward_s,
+            decode_s,
+        })
+    }
+
+    /// Computes the first batch of the data set and throws the result away: the first pass
+    /// through a model pays for memory that later ones find ready.
+    ///
+    /// # Errors
+    ///
+    /// See [`AnswerError`].
+    pub fn first_forward(&self) -> Result<(), AnswerError> {
+        let mut windows = Vec::new();
+        for index in 0..self.dataset.questions.len() {
+            windows.extend(self.windower.question_windows(self.dataset, index)?);
+            if windows.iter().map(Window::len).sum::<usize>() >= self.settings.batch_tokens {
+                break;
+            }
         }
-        latencies.push(started.elapsed());
-        progress.advance(run.len());
+        let order: Vec<usize> = (0..windows.len()).collect();
+        let runs = batch::plan(&windows, &order, self.settings.batch_tokens);
+        if let Some(first) = runs.first() {
+            self.model.span_logits(&Batch::pack(&windows, first))?;
+        }
+        Ok(())
     }
-    let results = results.into_iter().map(|result| {
-        result.expect("OK because the runs hold every window of the order, which holds all")
-    });
-    Ok((results.collect(), latencies))
-}
 
-/// The number of windows of each question.
-fn count_windows(dataset: &Dataset, windows: &[Window]) -> Vec<usize> {
-    let mut counts = vec![0; dataset.questions.len()];
-    for window in windows {
-        counts[window.question] += 1;
-    }
-    counts
-}
-
-/// Chooses the answers, question by question in parallel.
-fn decode_all(
-    model: &dyn SpanModel,
-    windower: &Windower,
-    dataset: &Dataset,
-    windows: &[Window],
-    windows_of: &[usize],
-    results: &[WindowResult],
-    settings: &AnswerSettings,
-) -> Result<(Vec<Answer>, Vec<Duration>), AnswerError> {
-    let firsts = windows_of.iter().scan(0, |next, count| {
-        *next += count;
-        Some(*next - count)
-    });
-    let firsts: Vec<usize> = firsts.collect();
-    let detokenizer = windower.detokenizer();
-    let decoded: Vec<Result<_, AnswerError>> = dataset
-        .questions
-        .par_iter()
-        .zip(firsts.par_iter().zip(windows_of))
-        .map(|(question, (&first, &count))| {
+    /// Runs the batches one after another.
+    fn forward(
+        &self,
+        windows: &[Window],
+        runs: &[Vec<usize>],
+        progress: &dyn Progress,
+    ) -> Result<(Vec<WindowResult>, Vec<BatchTime>), ModelError> {
+        let mut results: Vec<Option<WindowResult>> = windows.iter().map(|_| None).collect();
+        let mut times = Vec::with_capacity(runs.len());
+        for (number, run) in runs.iter().enumerate() {
             let started = Instant::now();
-            let logits: Vec<_> = (first..first + count)
-                .map(|index| WindowLogits {
-                    window: &windows[index],
-                    start: &results[index].start,
-                    end: &results[index].end,
-                })
-                .collect();
-            let mut values = logits.iter().flat_map(|l| l.start.iter().chain(l.end));
-            if !values.all(|value| value.is_finite()) {
-                return Err(AnswerError::NotFinite {
-                    model: model.description().architecture,
-                    id: question.id.clone(),
-                    place: dataset.place(question),
+            let batch = Batch::pack(windows, run);
+            let pass = profile::span(Operation::ForwardPass, || Work::NONE);
+            let logits = self.model.span_logits(&batch)?;
+            drop(pass);
+            for (&window, pair) in batch.windows.iter().zip(batch.boundaries.windows(2)) {
+                results[window] = Some(WindowResult {
+                    start: logits.start[pair[0]..pair[1]].to_vec(),
+                    end: logits.end[pair[0]..pair[1]].to_vec(),
+                    batch: number,
                 });
             }
-            let passage = CharacterIndex::new(dataset.passage(question));
-            let answer = decode::answer(&passage, &detokenizer, &logits, &settings.decode);
-            Ok((answer, started.elapsed()))
-        })
-        .collect();
-    let mut answers = Vec::with_capacity(decoded.len());
-    let mut times = Vec::with_capacity(decoded.len());
-    for result in decoded {
-        let (answer, time) = result?;
-        answers.push(answer);
-        times.push(time);
+            times.push(BatchTime {
+                started,
+                duration: started.elapsed(),
+                windows: run.len(),
+                tokens: batch.tokens(),
+                flops: batch.lengths().map(|n| self.model.window_flops(n)).sum(),
+            });
+            progress.advance(run.len());
+        }
+        let results = results.into_iter().map(|result| {
+            result.expect("OK because the runs hold every window of the order, which holds all")
+        });
+        Ok((results.collect(), times))
     }
-    Ok((answers, times))
-}
 
-/// Adds to each question's latency the batches that its windows were part of, each once.
-fn add_batches(
-    latencies: &mut [Duration],
-    windows: &[Window],
-    results: &[WindowResult],
-    batch_latencies: &[Duration],
-) {
-    let mut seen: Vec<(usize, usize)> = windows
-        .iter()
-        .zip(results)
-        .map(|(window, result)| (window.question, result.batch))
-        .collect();
-    seen.sort_unstable();
-    seen.dedup();
-    for (question, batch) in seen {
-        latencies[question] += batch_latencies[batch];
+    /// Chooses the answers, question by question in parallel, each with the time it took.
+    fn decode(
+        &self,
+        asked: &[usize],
+        cut: &CutQuestions,
+        results: &[WindowResult],
+    ) -> Result<Vec<(Answer, Duration)>, AnswerError> {
+        let firsts = cut.counts.iter().scan(0, |next, count| {
+            *next += count;
+            Some(*next - count)
+        });
+        let firsts: Vec<usize> = firsts.collect();
+        let detokenizer = self.windower.detokenizer();
+        let decoded: Vec<Result<_, AnswerError>> = asked
+            .par_iter()
+            .zip(firsts.par_iter().zip(&cut.counts))
+            .map(|(&index, (&first, &count))| {
+                let started = Instant::now();
+                let _span = profile::span(Operation::Decode, || Work::NONE);
+                let question = &self.dataset.questions[index];
+                let logits: Vec<_> = (first..first + count)
+                    .map(|window| WindowLogits {
+                        window: &cut.windows[window],
+                        start: &results[window].start,
+                        end: &results[window].end,
+                    })
+                    .collect();
+                let mut values = logits.iter().flat_map(|l| l.start.iter().chain(l.end));
+                if !values.all(|value| value.is_finite()) {
+                    return Err(AnswerError::NotFinite {
+                        model: self.model.description().architecture,
+                        id: question.id.clone(),
+                        place: self.dataset.place(question),
+                    });
+                }
+                let passage = CharacterIndex::new(self.dataset.passage(question));
+                let decode = &self.settings.decode;
+                let answer = decode::answer(&passage, &detokenizer, &logits, decode);
+                Ok((answer, started.elapsed()))
+            })
+            .collect();
+        decoded.into_iter().collect()
     }
 }

@@ -1,16 +1,13 @@
 //! The parts of a record that are read off a cell's inputs and answers.
 
 use super::CellSpec;
-use super::answer::{AnswerSettings, Answers};
+use super::answer::AnswerSettings;
 use crate::dataset::Dataset;
 use crate::decode::Decoder;
 use crate::device::OpenDevice;
-use crate::measure::latency::Latencies;
 use crate::models::ModelDescription;
 use crate::models::files::ModelFiles;
-use crate::record::wire::{
-    WireDataset, WireEnvironment, WireFile, WireLatencies, WireModel, WireProtocol, WireThroughput,
-};
+use crate::record::wire::{WireDataset, WireEnvironment, WireFile, WireModel, WireProtocol};
 use crate::score::{Protocol, ProtocolChoice};
 
 pub(super) fn wire_model(files: &ModelFiles, description: &ModelDescription) -> WireModel {
@@ -31,7 +28,8 @@ pub(super) fn wire_model(files: &ModelFiles, description: &ModelDescription) -> 
     }
 }
 
-pub(super) fn wire_dataset(dataset: &Dataset, answers: &Answers) -> WireDataset {
+pub(super) fn wire_dataset(dataset: &Dataset, counts: Option<(usize, usize)>) -> WireDataset {
+    let (windows, tokens) = counts.unwrap_or_default();
     let files = dataset.files.iter().map(|file| WireFile {
         name: file.name.clone(),
         bytes: file.bytes,
@@ -45,8 +43,8 @@ pub(super) fn wire_dataset(dataset: &Dataset, answers: &Answers) -> WireDataset 
         files: files.collect(),
         questions: dataset.questions.len(),
         unanswerable: dataset.unanswerable(),
-        windows: answers.windows.len(),
-        tokens: answers.tokens,
+        windows,
+        tokens,
         misplaced_answers: dataset.misplaced_answers(),
     }
 }
@@ -64,7 +62,8 @@ pub(super) fn wire_protocol(
         auto: settings.protocol == ProtocolChoice::Auto,
         auto_reason: settings.protocol.reason(dataset).map(str::to_owned),
         summation: (protocol == Protocol::SquadV2).then(|| settings.summation.name().to_owned()),
-        scenario: "offline".to_owned(),
+        scenario: settings.timing.scenario.to_string(),
+        timing: (&settings.timing).into(),
         decode: decode.decoder.name().to_owned(),
         max_seq_len: settings.windows.max_seq_len,
         doc_stride: settings.windows.doc_stride,
@@ -81,28 +80,6 @@ pub(super) fn wire_protocol(
         window_order: settings.order.name().to_owned(),
         seed: settings.seed,
     }
-}
-
-pub(super) fn wire_throughput(answers: &Answers) -> WireThroughput {
-    let per_forward = |count: f64| count / answers.forward_s;
-    WireThroughput {
-        questions_per_s: answers.answers.len() as f64 / answers.end_to_end_s,
-        windows_per_s: per_forward(answers.windows.len() as f64),
-        tokens_per_s: per_forward(answers.tokens as f64),
-        // Batches are packed: no padding is ever computed.
-        padding_waste: 0.0,
-        flops_per_s: per_forward(answers.flops as f64),
-        peak_fraction: None,
-        forward_s: answers.forward_s,
-        end_to_end_s: answers.end_to_end_s,
-    }
-}
-
-pub(super) fn summary(durations: &[std::time::Duration]) -> WireLatencies {
-    let summary = Latencies::of(durations);
-    summary
-        .expect("OK because a data set holds a question, and a question has a window")
-        .into()
 }
 
 pub(super) fn warnings(

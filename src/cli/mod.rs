@@ -1,10 +1,14 @@
 //! The command line: one file a command. Arguments in, library called, result out.
 
+mod cells;
 mod list;
+mod measuring;
 mod progress;
 mod pull;
 mod questions;
+mod rounds;
 mod run;
+mod run_cell;
 mod score;
 mod scoring;
 mod terminal;
@@ -12,6 +16,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use spanbench::message::one_line;
 
 /// Benchmark extractive question-answering models: EM/F1, speed, latency and
 /// memory of the same answers, in one record.
@@ -33,6 +38,9 @@ pub struct Cli {
 enum Command {
     /// Answer data sets with models and record accuracy, speed and memory
     Run(Box<run::RunArguments>),
+    /// Do one cell's job: what `run` starts for each
+    #[command(hide = true)]
+    RunCell(run_cell::RunCellArguments),
     /// Score anyone's predictions as the official scripts do
     Score(score::ScoreArguments),
     /// Fetch a model or data set from the Hugging Face Hub into the shared cache
@@ -51,6 +59,7 @@ impl Cli {
         match self.command {
             None => run::execute(&self.run),
             Some(Command::Run(arguments)) => run::execute(&arguments),
+            Some(Command::RunCell(arguments)) => run_cell::execute(&arguments),
             Some(Command::Score(arguments)) => score::execute(&arguments),
             Some(Command::Pull(arguments)) => pull::execute(&arguments),
             Some(Command::List(arguments)) => list::execute(&arguments),
@@ -74,74 +83,26 @@ pub fn explain(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Prints an error and its causes as one line on standard error.
+/// An error that was told already.
+#[derive(Debug, thiserror::Error)]
+#[error("told already")]
+struct Reported;
+
+/// Prints an error and its causes as one line on standard error, unless that was done.
 pub fn report(error: &anyhow::Error) {
-    terminal::note(&format!("error: {}", one_line(error)));
-}
-
-/// The chain of causes on one line, each cause once.
-fn one_line(error: &anyhow::Error) -> String {
-    let mut line = String::new();
-    for cause in error.chain() {
-        let text = cause.to_string();
-        // The tensor library puts a backtrace behind its first line. Other line breaks are part
-        // of what a file says, and do not cut the message off.
-        let library = cause.is::<candle_core::Error>();
-        let text = match text.split_once('\n') {
-            Some((first, _)) if library => first.trim(),
-            _ => text.trim(),
-        };
-        if text.is_empty() || line.ends_with(text) {
-            continue;
-        }
-        if !line.is_empty() {
-            line.push_str(": ");
-        }
-        push_shortened(&mut line, text);
-    }
-    line
-}
-
-/// The most characters that one cause may take: what a file says may be of any length.
-const LONGEST_CAUSE: usize = 1000;
-
-/// Adds `text` on one line; of a long one the beginning and the end, where the remedy stands.
-fn push_shortened(line: &mut String, text: &str) {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let count = text.chars().count();
-    if count <= LONGEST_CAUSE {
-        line.extend(text.chars().map(plain));
+    if error.is::<Reported>() {
         return;
     }
-    let half = LONGEST_CAUSE / 2;
-    line.extend(text.chars().take(half).map(plain));
-    line.push('…');
-    line.extend(text.chars().skip(count - half).map(plain));
+    terminal::note(&format!("error: {}", one_line(error.as_ref())));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::anyhow;
     use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn errors_are_one_line() {
-        let error = anyhow!("disk\tfull\n  backtrace").context("a.json: writing failed");
-        let line = "a.json: writing failed: disk full   backtrace";
-        assert_eq!(one_line(&error), line);
-        let library = candle_core::Error::Msg("no room\n   0: backtrace".to_owned());
-        let error = anyhow::Error::from(library).context("forward");
-        assert_eq!(one_line(&error), "forward: no room");
-        let long = anyhow!("begins {} remedy", "x".repeat(100_000));
-        let line = one_line(&long);
-        assert!(line.starts_with("begins x") && line.ends_with("x remedy") && line.len() < 1100);
-        let repeated = anyhow!("no").context("no");
-        assert_eq!(one_line(&repeated), "no");
     }
 }

@@ -1,7 +1,7 @@
 //! Progress bars on standard error, where that is a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use spanbench::{cell, hub};
+use spanbench::hub;
 
 use super::terminal;
 
@@ -9,7 +9,7 @@ use super::terminal;
 #[derive(Debug)]
 pub struct Bars {
     download: ProgressBar,
-    windows: ProgressBar,
+    work: ProgressBar,
 }
 
 impl Bars {
@@ -17,7 +17,7 @@ impl Bars {
     pub fn new() -> Self {
         Self {
             download: bar("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} eta {eta}"),
-            windows: bar("{msg} {wide_bar} {pos}/{len} windows {per_sec} eta {eta}"),
+            work: bar("{msg} {wide_bar} {pos}/{len} {prefix} {per_sec} eta {eta}"),
         }
     }
 }
@@ -52,18 +52,38 @@ impl hub::Progress for Bars {
     }
 }
 
-impl cell::Progress for Bars {
-    fn begin(&self, windows: usize) {
-        self.windows.reset();
-        self.windows.set_message("answering");
-        self.windows.set_length(windows as u64);
+impl Bars {
+    /// What a cell's process is at.
+    pub fn phase(&self, name: &str) {
+        self.work.set_message(match name {
+            "accuracy" => "answering",
+            "timed" => "timing",
+            "find_rate" => "searching",
+            "profile" => "profiling",
+            "score" | "analysis" => "scoring",
+            _ => "preparing",
+        });
     }
 
-    fn advance(&self, windows: usize) {
-        self.windows.inc(windows as u64);
+    /// So many of a unit are about to be computed.
+    pub fn begin(&self, unit: &str, count: usize) {
+        self.work.reset();
+        self.work.set_prefix(unit.to_owned());
+        self.work.set_length(count as u64);
     }
 
-    fn end(&self) {
-        self.windows.finish_and_clear();
+    /// More of them are done.
+    pub fn advance(&self, count: usize) {
+        // A timed pass goes on until it has lasted long enough.
+        let done = self.work.position() + count as u64;
+        if self.work.length().is_some_and(|length| done > length) {
+            self.work.set_length(done);
+        }
+        self.work.inc(count as u64);
+    }
+
+    /// All of them are.
+    pub fn end(&self) {
+        self.work.finish_and_clear();
     }
 }

@@ -18,7 +18,7 @@ pub struct QuestionArguments {
     /// Only the first N questions
     #[arg(long, value_name = "N", value_parser = positive)]
     limit: Option<usize>,
-    /// Seed of what is random: the sample, a shuffled order of windows, resamples and folds
+    /// Seed of what is random: the sample, a shuffled order of windows, which questions are asked when, resamples and folds
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::source::read_bytes;
@@ -10,7 +11,7 @@ use super::{Dataset, DatasetError, WireId};
 use crate::hash::hex;
 
 /// Ids from a file, one a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdFile {
     /// The file, for messages.
     pub path: String,
@@ -54,7 +55,7 @@ impl IdFile {
 }
 
 /// Which questions are asked; all of them by default.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct QuestionSelection {
     /// These alone.
     pub ids: Option<IdFile>,

@@ -13,12 +13,13 @@ use std::str::FromStr;
 use crate::dataset::characters::CharacterIndex;
 use crate::tokenizer::detokenizer::Detokenizer;
 use crate::windows::Window;
+use serde::{Deserialize, Serialize};
 
 pub use basic_tokenizer::BasicTokenizer;
 pub use final_text::final_text;
 
 /// Which script's way of choosing answers is followed, its windows included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Decoder {
     /// `run_qa.py` of Hugging Face transformers: see [`run_qa`].
     #[default]

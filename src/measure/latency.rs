@@ -1,7 +1,5 @@
 //! Percentiles of latencies.
 
-use std::time::Duration;
-
 /// Latencies in milliseconds: mean, chosen percentiles and the largest.
 ///
 /// The p-th percentile is by nearest rank: the smallest value that at least
@@ -27,14 +25,14 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// Summarises `durations`; nothing where there are none.
-    pub fn of(durations: &[Duration]) -> Option<Self> {
-        let mut sorted: Vec<f64> = durations.iter().map(|d| d.as_secs_f64() * 1e3).collect();
-        sorted.sort_by(f64::total_cmp);
-        let max = *sorted.last()?;
+    /// Summarises latencies given in nanoseconds; nothing where there are none.
+    pub fn of_nanoseconds(mut sorted: Vec<u64>) -> Option<Self> {
+        sorted.sort_unstable();
+        let max = ms(*sorted.last()?);
+        let sum: u128 = sorted.iter().map(|&ns| u128::from(ns)).sum();
         Some(Self {
             n: sorted.len(),
-            mean: sorted.iter().sum::<f64>() / sorted.len() as f64,
+            mean: sum as f64 / sorted.len() as f64 / 1e6,
             p50: nearest_rank(&sorted, 500),
             p90: nearest_rank(&sorted, 900),
             p95: nearest_rank(&sorted, 950),
@@ -45,10 +43,14 @@ impl Latencies {
     }
 }
 
+fn ms(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e6
+}
+
 /// The percentile `per_mille / 10` of ascending values, by nearest rank.
-fn nearest_rank(sorted: &[f64], per_mille: usize) -> f64 {
+fn nearest_rank(sorted: &[u64], per_mille: usize) -> f64 {
     let rank = (sorted.len() * per_mille).div_ceil(1000).max(1);
-    sorted[rank - 1]
+    ms(sorted[rank - 1])
 }
 
 #[cfg(test)]
@@ -58,15 +60,14 @@ mod tests {
     /// As `numpy.percentile(values, p, method="inverted_cdf")` gives them.
     #[test]
     fn percentiles_are_nearest_rank() {
-        let milliseconds = [15_u64, 20, 35, 40, 50];
-        let durations = milliseconds.map(Duration::from_millis);
-        let latencies = Latencies::of(&durations).unwrap();
+        let nanoseconds = [15_u64, 20, 35, 40, 50].map(|ms| ms * 1_000_000);
+        let latencies = Latencies::of_nanoseconds(nanoseconds.to_vec()).unwrap();
         assert_eq!((latencies.n, latencies.max), (5, 50.0));
         assert!((latencies.mean - 32.0).abs() < 1e-9);
         assert!((latencies.p50 - 35.0).abs() < 1e-9);
         assert!((latencies.p90 - 50.0).abs() < 1e-9);
-        let hundred: Vec<_> = (1..=100).rev().map(Duration::from_millis).collect();
-        let latencies = Latencies::of(&hundred).unwrap();
+        let hundred: Vec<_> = (1..=100).rev().map(|ms| ms * 1_000_000).collect();
+        let latencies = Latencies::of_nanoseconds(hundred).unwrap();
         let found = [latencies.p50, latencies.p90, latencies.p95, latencies.p99];
         for (found, expected) in found.into_iter().zip([50.0, 90.0, 95.0, 99.0]) {
             assert!((found - expected).abs() < 1e-9);
@@ -76,6 +77,6 @@ mod tests {
 
     #[test]
     fn no_values_have_no_summary() {
-        assert_eq!(Latencies::of(&[]), None);
+        assert_eq!(Latencies::of_nanoseconds(Vec::new()), None);
     }
 }

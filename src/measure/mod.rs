@@ -11,6 +11,8 @@ mod machines;
 pub mod memory;
 pub mod noise;
 pub mod phases;
+pub mod profile;
+pub mod roofline;
 pub mod scenario;
 pub mod system_files;
 

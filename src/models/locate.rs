@@ -1,6 +1,6 @@
 //! What `--model M` means: a card, a directory, or a repository on the hub.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::ModelError;
 use super::card::{self, WireSource, card};
@@ -9,36 +9,67 @@ use super::selection::{self, Selection};
 use crate::bundled;
 use crate::hub::{Hub, HubConfig, HubError, Progress, RepoRef, Snapshot};
 
-/// Finds the files of `model`, fetching them where they are on the hub and not yet here.
-///
-/// # Errors
-///
-/// Fails where the name means nothing, or the files are missing, unreadable or not to be had.
-pub fn open(model: &str, offline: bool, progress: &dyn Progress) -> Result<ModelFiles, ModelError> {
+/// Where a model is.
+enum Place {
+    /// In the program itself.
+    Bundled,
+    /// In a directory.
+    Directory(PathBuf),
+    /// On the hub, under this id.
+    Repository(String, RepoRef),
+}
+
+fn place(model: &str) -> Result<Place, ModelError> {
     if card(model).is_some() {
-        return match repository(model)? {
-            None => Ok(bundled::model()),
-            Some(reference) => from_hub(model, &reference, offline, progress),
-        };
+        return Ok(match repository(model)? {
+            None => Place::Bundled,
+            Some(reference) => Place::Repository(model.to_owned(), reference),
+        });
     }
     let path = Path::new(model);
     if path.is_dir() {
-        // A path such as `.` has a name only once it is resolved.
-        let resolved = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let name = resolved.file_name().unwrap_or(path.as_os_str());
-        return ModelFiles::from_directory(&name.to_string_lossy(), path);
+        return Ok(Place::Directory(path.to_owned()));
     }
     let is_path = path.is_absolute() || model.starts_with('.') || path.exists();
-    let reference = RepoRef::parse_model(model);
-    match reference {
+    match RepoRef::parse_model(model) {
         Ok(reference) if !is_path && model.contains('/') => {
-            from_hub(reference.id(), &reference, offline, progress)
+            Ok(Place::Repository(reference.id().to_owned(), reference))
         }
         _ => Err(ModelError::Unknown {
             name: model.to_owned(),
             cards: card::names().count(),
         }),
     }
+}
+
+/// Finds the files of `model`, fetching them where they are on the hub and not yet here.
+///
+/// # Errors
+///
+/// Fails where the name means nothing, or the files are missing, unreadable or not to be had.
+pub fn open(model: &str, offline: bool, progress: &dyn Progress) -> Result<ModelFiles, ModelError> {
+    match place(model)? {
+        Place::Bundled => Ok(bundled::model()),
+        Place::Repository(id, reference) => from_hub(&id, &reference, offline, progress),
+        Place::Directory(path) => {
+            // A path such as `.` has a name only once it is resolved.
+            let resolved = path.canonicalize().unwrap_or_else(|_| path.clone());
+            let name = resolved.file_name().unwrap_or(path.as_os_str());
+            ModelFiles::from_directory(&name.to_string_lossy(), &path)
+        }
+    }
+}
+
+/// Fetches the files of `model` where they are on the hub and not yet here, and reads none.
+///
+/// # Errors
+///
+/// Fails where the name means nothing, or the files are not to be had.
+pub fn fetch(model: &str, offline: bool, progress: &dyn Progress) -> Result<(), ModelError> {
+    if let Place::Repository(_, reference) = place(model)? {
+        pull(&reference, offline, progress)?;
+    }
+    Ok(())
 }
 
 fn from_hub(

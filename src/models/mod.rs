@@ -12,6 +12,7 @@ pub mod span;
 pub mod weights;
 
 use candle_core::{DType, Device};
+use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, SpanLogits};
 use crate::ops::FormChoice;
@@ -55,13 +56,24 @@ pub trait SpanModel: Send + Sync {
     /// Fails where the tensor library does, for want of memory.
     fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError>;
 
-    /// Multiplications and additions that [`SpanModel::span_logits`] needs for
-    /// a window of `length` tokens, counting matrix products only.
+    /// Model FLOPs of a window of `length` tokens: the multiplications and
+    /// additions of the matrix products that its logits need.
+    ///
+    /// These are the products of the reference implementation (Hugging Face
+    /// transformers, eager attention, the window alone and unpadded) as
+    /// `torch.utils.flop_counter` counts them: dense layers, convolutions by
+    /// their groups, scores and weighted sums of attention, a layer that is
+    /// used twice counted twice. Not counted are: pairs of tokens that a
+    /// sliding window hides (ModernBERT's near layers multiply them here,
+    /// too, and then hide them); projections of relative positions, which are
+    /// made once at loading, and products with positions that the window is
+    /// too short for (DeBERTa); padding of any kind; and everything that is no
+    /// matrix product: biases, norms, softmax, activations, rotation, look-ups.
     fn window_flops(&self, length: usize) -> u64;
 }
 
 /// What weights are kept in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Precision {
     /// Single precision.
     #[default]

@@ -2,7 +2,9 @@
 
 use candle_core::{D, Device, Result, Tensor, bail};
 
+use super::span::{bytes, span};
 use super::{Form, cpu};
+use crate::measure::profile::{Operation, Work};
 
 /// How one layer attends: the shape of its heads, and what is added to the scores.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +85,8 @@ pub struct Disentangled<'a> {
 pub struct PositionTerms {
     /// `[heads, head_size, rows]`, the rows padded with zeros for whole vectors.
     pub(super) columns: Tensor,
+    /// Without the padding.
+    rows: usize,
 }
 
 impl PositionTerms {
@@ -100,7 +104,7 @@ impl PositionTerms {
             .reshape((rows + padding, heads, width / heads))?
             .permute((1, 2, 0))?
             .contiguous()?;
-        Ok(Self { columns })
+        Ok(Self { columns, rows })
     }
 
     /// What they take in memory.
@@ -153,9 +157,36 @@ pub fn attention(
     {
         bail!("a sequence of {longest} tokens, and relative positions for {limit}")
     }
+    let _span = span(Operation::Attention, projected.device(), || {
+        work(projected, boundaries, attention)
+    });
     match form {
         Form::Cpu => cpu::attention(projected, boundaries, attention),
         Form::Portable => portable(projected, boundaries, attention),
+    }
+}
+
+/// What [`crate::models::SpanModel::window_flops`] counts, from the shapes at hand.
+fn work(projected: &Tensor, boundaries: &[usize], attention: &Attention<'_>) -> Work {
+    let hidden = projected.dims().last().copied().unwrap_or_default() / 3;
+    let terms = attention.disentangled.iter();
+    let terms: Vec<_> = terms
+        .flat_map(|terms| terms.position_keys.iter().chain(&terms.position_queries))
+        .collect();
+    let flops = boundaries.windows(2).map(|pair| {
+        let length = pair[1] - pair[0];
+        // Pairs that are too far apart on one side: 1 + 2 + … of them.
+        let reach = attention.reach.unwrap_or(length).min(length);
+        let beyond = length.saturating_sub(reach + 1);
+        let seen = length * length - beyond * (beyond + 1);
+        let rows = terms.iter().map(|terms| terms.rows.min(2 * length));
+        4 * seen * hidden + 2 * length * hidden * rows.sum::<usize>()
+    });
+    let tables = terms.iter().map(|terms| terms.bytes());
+    let bias = attention.bias.map(|bias| bytes(&bias.by_distance));
+    Work {
+        flops: flops.sum::<usize>() as u64,
+        bytes: bytes(projected) / 3 * 4 + tables.chain(bias).sum::<u64>(),
     }
 }
 

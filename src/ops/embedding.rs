@@ -2,7 +2,9 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::span::span;
 use super::{Form, cpu};
+use crate::measure::profile::{Operation, Work};
 
 /// An embedding table.
 #[derive(Debug, Clone)]
@@ -29,6 +31,12 @@ impl Embedding {
 ///
 /// Fails where an id has no row.
 pub fn sum_embeddings(lookups: &[(&Embedding, &[u32])], form: Form) -> Result<Tensor> {
+    let Some((first, _)) = lookups.first() else {
+        candle_core::bail!("no table to look up in")
+    };
+    let _span = span(Operation::Embedding, first.table.device(), || {
+        work(lookups, form)
+    });
     let mut sum: Option<Tensor> = None;
     if form == Form::Cpu {
         let lookups: Vec<_> = lookups.iter().map(|(e, ids)| (&e.table, *ids)).collect();
@@ -49,8 +57,26 @@ pub fn sum_embeddings(lookups: &[(&Embedding, &[u32])], form: Form) -> Result<Te
             None => rows,
         });
     }
-    let Some((sum, (first, _))) = sum.zip(lookups.first()) else {
+    let Some(sum) = sum else {
         candle_core::bail!("no table to look up in")
     };
     super::saturate(&sum, first.table.dtype())
+}
+
+/// The rows that are read, and their sum.
+fn work(lookups: &[(&Embedding, &[u32])], form: Form) -> Work {
+    let values = |embedding: &Embedding, ids: &[u32]| {
+        ids.len() * embedding.table.dims().last().copied().unwrap_or_default()
+    };
+    let rows = lookups
+        .iter()
+        .map(|(embedding, ids)| values(embedding, ids) * embedding.table.dtype().size_in_bytes());
+    let sum = lookups.first().map(|(embedding, ids)| {
+        let dtype = form.activations(embedding.table.dtype());
+        values(embedding, ids) * dtype.size_in_bytes()
+    });
+    Work {
+        flops: 0,
+        bytes: rows.chain(sum).sum::<usize>() as u64,
+    }
 }

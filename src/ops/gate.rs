@@ -2,7 +2,9 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::span::{bytes, span};
 use super::{Activation, Form, cpu};
+use crate::measure::profile::{Operation, Work};
 
 /// `activation(first half) · second half` of the features: `[tokens, 2·width]` to `[tokens, width]`.
 ///
@@ -10,6 +12,10 @@ use super::{Activation, Form, cpu};
 ///
 /// Fails where the number of features is odd.
 pub fn gate(x: &Tensor, activation: Activation, form: Form) -> Result<Tensor> {
+    let _span = span(Operation::Activation, x.device(), || Work {
+        flops: 0,
+        bytes: bytes(x) + bytes(x) / 2,
+    });
     if form == Form::Cpu {
         return cpu::gate(x, activation);
     }

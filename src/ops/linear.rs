@@ -2,7 +2,9 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::span::{bytes, span};
 use super::{Activation, Form, cpu};
+use crate::measure::profile::{Operation, Work};
 
 /// `activation(x · weightᵀ + bias)` over packed tokens.
 #[derive(Debug, Clone)]
@@ -61,7 +63,12 @@ impl Linear {
     ///
     /// Fails where shapes, dtypes or devices do not agree.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _span = span(Operation::Linear, x.device(), || self.work(x));
         let product = self.product(x)?;
+        // Time of its own: what is left of the layer's is the product, and the bias where it is alone.
+        let _activation = self
+            .activation
+            .map(|_| span(Operation::Activation, x.device(), || moved(&product)));
         match self.form {
             Form::Cpu => {
                 cpu::add_bias(&product, self.bias.as_ref(), self.activation)?;
@@ -101,9 +108,33 @@ impl Linear {
         super::saturate(&x, dtype)
     }
 
+    /// Of the products of `x` with each group, whatever its width should be.
+    fn work(&self, x: &Tensor) -> Work {
+        let rows = x.dims().first().copied().unwrap_or_default();
+        let columns: usize = self.groups.iter().map(|group| group.dims()[1]).sum();
+        let products = self
+            .groups
+            .iter()
+            .map(|group| 2 * rows * group.elem_count());
+        let weights = self.groups.iter().chain(&self.bias).map(bytes);
+        let result = rows * columns * x.dtype().size_in_bytes();
+        Work {
+            flops: products.sum::<usize>() as u64,
+            bytes: bytes(x) + weights.sum::<u64>() + result as u64,
+        }
+    }
+
     /// Multiplications and additions of one token.
     pub fn flops_per_token(&self) -> u64 {
         let weights: usize = self.groups.iter().map(Tensor::elem_count).sum();
         2 * weights as u64
+    }
+}
+
+/// Of a function of each element: all are read, and as many written.
+fn moved(x: &Tensor) -> Work {
+    Work {
+        flops: 0,
+        bytes: 2 * bytes(x),
     }
 }

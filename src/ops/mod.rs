@@ -22,11 +22,13 @@ pub mod linear;
 pub mod neighbours;
 pub mod norm;
 pub mod rotary;
+mod span;
 
 use std::fmt;
 use std::str::FromStr;
 
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
+use serde::{Deserialize, Serialize};
 
 pub use activation::Activation;
 pub use attention::{
@@ -82,7 +84,7 @@ impl fmt::Display for Form {
 }
 
 /// The form asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum FormChoice {
     /// [`Form::fastest`].
     #[default]

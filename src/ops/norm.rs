@@ -2,7 +2,9 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::span::{bytes, span};
 use super::{Form, cpu};
+use crate::measure::profile::{Operation, Work};
 
 /// Layer normalisation over the features of each token, or its scale and shift alone.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ impl Norm {
     ///
     /// Fails where shapes, dtypes or devices do not agree.
     pub fn forward_sum(&self, x: Tensor, residual: &Tensor) -> Result<Tensor> {
+        let moved = || self.moved(&x, 3);
+        let _span = span(Operation::LayerNorm, residual.device(), moved);
         match self.form {
             Form::Cpu => {
                 cpu::residual_norm(&x, residual, &self.affine, self.epsilon)?;
@@ -53,6 +57,7 @@ impl Norm {
     ///
     /// Fails where the device has no memory left.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _span = span(Operation::LayerNorm, x.device(), || self.moved(x, 2));
         match self.form {
             Form::Cpu => {
                 let x = x.copy()?;
@@ -60,6 +65,14 @@ impl Norm {
                 Ok(x)
             }
             Form::Portable => self.portable(&x.to_dtype(DType::F32)?, x.dtype()),
+        }
+    }
+
+    /// Of `tensors` as large as `x` that are read or written.
+    fn moved(&self, x: &Tensor, tensors: u64) -> Work {
+        Work {
+            flops: 0,
+            bytes: tensors * bytes(x) + bytes(&self.affine),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::span::{bytes, span};
 use super::{Form, cpu};
+use crate::measure::profile::{Operation, Work};
 
 /// Which features of a head are turned together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +111,12 @@ pub fn rotate(
     rotary: &Rotary,
     form: Form,
 ) -> Result<Tensor> {
+    let device = projected.device().clone();
+    let _span = span(Operation::Attention, &device, || Work {
+        flops: 0,
+        // Of queries, keys and values, those that are turned are read and written.
+        bytes: 2 * bytes(&projected) / 3 * rotary.parts() as u64,
+    });
     let positions = super::positions(boundaries);
     match form {
         Form::Cpu => {

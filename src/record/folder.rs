@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
-use super::wire::WireQuestion;
+use super::wire::{WireFailure, WireQuestion};
 use super::{CellOutput, QuestionResult};
 
 /// What can go wrong when results are written.
@@ -88,7 +88,7 @@ impl Folder {
     }
 
     /// Writes `predictions.json`, `null_odds.json` (where "no answer" was
-    /// allowed), `questions.jsonl`, `report.md` and `run.json`.
+    /// allowed), `questions.jsonl`, `samples.jsonl`, what else there is, `report.md` and `run.json`.
     ///
     /// Everything is written under temporary names first and then renamed,
     /// `run.json` last: where it is, all is.
@@ -102,24 +102,34 @@ impl Folder {
             files.push(("null_odds.json", pretty(&odds)));
         }
         files.push(("questions.jsonl", question_lines(&output.questions)));
+        files.push(("samples.jsonl", lines(&output.samples)));
+        let more = output.more.iter();
+        files.extend(more.map(|file| (file.name.as_str(), file.content.clone())));
         files.push(("report.md", report.as_bytes().to_vec()));
         files.push(("run.json", pretty(&output.record)));
+        self.replace(files)
+    }
+
+    /// Writes the record of a cell that failed: `run.json` alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Folder::write`].
+    pub fn write_failure(&self, failure: &WireFailure) -> Result<(), FolderError> {
+        self.replace(vec![("run.json", pretty(failure))])
+    }
+
+    fn replace(&self, files: Vec<(&str, Vec<u8>)>) -> Result<(), FolderError> {
+        let names: Vec<String> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
         let staged: Vec<_> = files
             .into_iter()
             .map(|(name, content)| self.stage(name, &content))
             .collect::<Result<_, _>>()?;
         // From here on the folder is that of the new run. While the earlier one's files are
         // being replaced there is no record, so none stands beside answers of another run.
-        for name in ["run.json", "null_odds.json"] {
-            match std::fs::remove_file(self.path.join(name)) {
-                Err(fault) if fault.kind() != ErrorKind::NotFound => {
-                    return Err(FolderError::Rename {
-                        path: self.path.join(name).display().to_string(),
-                        source: fault,
-                    });
-                }
-                _ => {}
-            }
+        self.remove("run.json")?;
+        for name in self.left_behind(&names) {
+            self.remove(&name)?;
         }
         for (path, file) in staged {
             file.persist(&path).map_err(|fault| FolderError::Rename {
@@ -128,6 +138,25 @@ impl Folder {
             })?;
         }
         Ok(())
+    }
+
+    /// Files of an earlier run that the new one does not replace.
+    fn left_behind(&self, new: &[String]) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let left = names.filter(|name| is_of_a_run(name) && !new.contains(name));
+        left.collect()
+    }
+
+    fn remove(&self, name: &str) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        match std::fs::remove_file(&path) {
+            Err(fault) if fault.kind() != ErrorKind::NotFound => Err(FolderError::Rename {
+                path: path.display().to_string(),
+                source: fault,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn stage(&self, name: &str, content: &[u8]) -> Result<(PathBuf, NamedTempFile), FolderError> {
@@ -158,6 +187,20 @@ impl Folder {
     }
 }
 
+/// Whether a file of this name is one that runs write.
+fn is_of_a_run(name: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "predictions.json",
+        "null_odds.json",
+        "questions.jsonl",
+        "samples.jsonl",
+        "report.md",
+        "trace.json",
+        "run.json",
+    ];
+    NAMES.contains(&name) || name.starts_with("mlperf_log_summary")
+}
+
 /// `{id: text}` in the data set's order: the official format.
 fn predictions(questions: &[QuestionResult]) -> Map<String, Value> {
     let entries = questions.iter();
@@ -179,23 +222,28 @@ pub(crate) fn shortest(value: f32) -> f64 {
 }
 
 fn question_lines(questions: &[QuestionResult]) -> Vec<u8> {
+    let wire = questions.iter().map(|question| WireQuestion {
+        id: question.id.clone(),
+        exact_match: question.score.exact_match,
+        f1: question.score.f1,
+        answer: question.answer.clone(),
+        error: question.error.map(|kind| kind.name().to_owned()),
+        span: question.span.map(|(start, end)| [start, end]),
+        score: question.span_score,
+        margin: question.margin,
+        null_odds: question.null_odds,
+        windows: question.windows,
+        latency_ms: question.latency_ms,
+    });
+    lines(wire)
+}
+
+/// JSON, a line each.
+fn lines<T: serde::Serialize>(values: impl IntoIterator<Item = T>) -> Vec<u8> {
     let mut lines = Vec::new();
-    for question in questions {
-        let wire = WireQuestion {
-            id: question.id.clone(),
-            exact_match: question.score.exact_match,
-            f1: question.score.f1,
-            answer: question.answer.clone(),
-            error: question.error.map(|kind| kind.name().to_owned()),
-            span: question.span.map(|(start, end)| [start, end]),
-            score: question.span_score,
-            margin: question.margin,
-            null_odds: question.null_odds,
-            windows: question.windows,
-            latency_ms: question.latency_ms,
-        };
-        serde_json::to_writer(&mut lines, &wire)
-            .expect("OK because the type has text keys and writing to a Vec cannot fail");
+    for value in values {
+        serde_json::to_writer(&mut lines, &value)
+            .expect("OK because the types have text keys and writing to a Vec cannot fail");
         lines.push(b'\n');
     }
     lines

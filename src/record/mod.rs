@@ -4,13 +4,14 @@ pub mod folder;
 pub mod wire;
 
 pub use folder::{Folder, FolderError};
-pub use wire::WireRecord;
+pub use wire::{WireFailure, WireRecord, WireSamples};
 
 use crate::analysis::ErrorKind;
 use crate::score::QuestionScore;
+use serde::{Deserialize, Serialize};
 
 /// One question's result: a line of `questions.jsonl`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QuestionResult {
     /// The question's id.
     pub id: String,
@@ -30,8 +31,8 @@ pub struct QuestionResult {
     pub null_odds: Option<f32>,
     /// The number of windows.
     pub windows: usize,
-    /// Tokenising, the forward passes its windows were part of, and decoding, in milliseconds.
-    pub latency_ms: f64,
+    /// Median latency in the timed pass, in milliseconds; nothing where that did not ask it.
+    pub latency_ms: Option<f64>,
 }
 
 /// All that one cell leaves behind.
@@ -41,4 +42,27 @@ pub struct CellOutput {
     pub record: WireRecord,
     /// One entry a question, in the data set's order.
     pub questions: Vec<QuestionResult>,
+    /// The raw samples of each repetition.
+    pub samples: Vec<WireSamples>,
+    /// Files that only some runs have.
+    pub more: Vec<MoreFile>,
+}
+
+/// A file that only some runs have: LoadGen's summary, a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoreFile {
+    /// Its name in the folder.
+    pub name: String,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+/// What stands in a `run.json`: a record, or that there is none and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum CellRecord {
+    /// The cell has figures.
+    Finished(Box<WireRecord>),
+    /// It failed while it was measured.
+    Failed(Box<WireFailure>),
 }

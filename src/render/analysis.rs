@@ -21,7 +21,8 @@ pub struct Section {
 }
 
 impl Section {
-    fn new(title: &str, headings: &[&'static str], rows: Vec<Vec<String>>) -> Self {
+    /// A section.
+    pub fn new(title: &str, headings: &[&'static str], rows: Vec<Vec<String>>) -> Self {
         Self {
             title: title.to_owned(),
             headings: headings.to_vec(),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::analysis::{self, Section};
-use super::{COLUMNS, figure};
+use super::{COLUMNS, figure, measurement};
 use crate::record::WireRecord;
 use crate::record::wire::WireLatencies;
 
@@ -28,6 +28,9 @@ fn write_report(page: &mut String, record: &WireRecord) -> std::fmt::Result {
     for warning in &record.warnings {
         writeln!(page, "> **Warning:** {}\n", escape(warning))?;
     }
+    for doubt in &record.doubts {
+        writeln!(page, "> **Doubtful figures of speed:** {}\n", escape(doubt))?;
+    }
     section(page, "Accuracy", &accuracy(record))?;
     if let Some(analysis) = &record.analysis {
         for table in analysis::sections(analysis) {
@@ -37,6 +40,9 @@ fn write_report(page: &mut String, record: &WireRecord) -> std::fmt::Result {
     section(page, "Speed", &speed(record))?;
     latencies(page, record)?;
     section(page, "Memory", &memory(record))?;
+    for table in measurement::sections(record) {
+        write_table(page, &table)?;
+    }
     section(page, "Phases", &phases(record))?;
     section(page, "What was run", &inputs(record))?;
     section(page, "Where", &environment(record))
@@ -92,6 +98,14 @@ fn speed(record: &WireRecord) -> Vec<Row> {
         row("windows/s, forward pass", figure(speed.windows_per_s)),
         row("tokens/s, forward pass", figure(speed.tokens_per_s)),
         row("GFLOP/s", figure(speed.flops_per_s / 1e9)),
+        row(
+            "of the machine's peak",
+            speed
+                .peak_fraction
+                .map_or("not measured (--roofline)".to_owned(), |share| {
+                    format!("{:.1} %", 100.0 * share)
+                }),
+        ),
         row("padding", format!("{:.1} %", 100.0 * speed.padding_waste)),
     ]
 }
@@ -100,10 +114,12 @@ fn latencies(page: &mut String, record: &WireRecord) -> std::fmt::Result {
     writeln!(page, "## Latency in ms\n")?;
     writeln!(page, "| | n | mean | p50 | p90 | p95 | p99 | p99.9 | max |")?;
     writeln!(page, "|---|---|---|---|---|---|---|---|---|")?;
-    for (name, latencies) in [
-        ("question", &record.latency_ms),
-        ("batch", &record.batch_latency_ms),
-    ] {
+    let of = [
+        ("question", Some(&record.latency_ms)),
+        ("window", record.window_latency_ms.as_ref()),
+        ("batch", Some(&record.batch_latency_ms)),
+    ];
+    for (name, latencies) in of.into_iter().filter_map(|(name, of)| Some((name, of?))) {
         let WireLatencies {
             n,
             mean,
@@ -128,6 +144,10 @@ fn memory(record: &WireRecord) -> Vec<Row> {
         row("weights", megabytes(memory.weights_bytes)),
         row("peak resident", known(memory.rss_peak_bytes)),
         row("of it anonymous", known(memory.rss_anon_peak_bytes)),
+        row(
+            "activations, windows and answers",
+            known(memory.activations_peak_bytes),
+        ),
     ]
 }
 
@@ -149,7 +169,13 @@ fn inputs(record: &WireRecord) -> Vec<Row> {
         row("revision", model.revision.as_deref().unwrap_or("none")),
         row("architecture", &model.architecture),
         row("parameters", model.parameters),
-        row("computed in", format!("{}, {} ops", model.dtype, model.ops)),
+        row(
+            "weights, computed in",
+            format!(
+                "{}, {}, {} ops",
+                model.dtype, model.compute_dtype, model.ops
+            ),
+        ),
     ];
     for file in &model.files {
         rows.push(row(
@@ -168,7 +194,7 @@ fn inputs(record: &WireRecord) -> Vec<Row> {
         row("scenario", &protocol.scenario),
         row("decoding", &protocol.decode),
         row(
-            "window length, overlap",
+            "window length, doc stride",
             format!("{}, {}", protocol.max_seq_len, protocol.doc_stride),
         ),
         row(

@@ -3,6 +3,8 @@
 pub mod analysis;
 pub mod columns;
 pub mod markdown;
+pub mod measurement;
+pub mod notes;
 pub mod table;
 
 use crate::record::WireRecord;
@@ -25,15 +27,26 @@ const COLUMNS: &[Column] = &[
             format!("{:.1}–{:.1}", by.f1.lower, by.f1.upper)
         })
     }),
-    ("questions/s", |r| figure(r.throughput.questions_per_s)),
-    ("windows/s", |r| figure(r.throughput.windows_per_s)),
-    ("p50 ms", |r| figure(r.latency_ms.p50)),
-    ("p99 ms", |r| figure(r.latency_ms.p99)),
+    ("questions/s", |r| doubtful(r, r.throughput.questions_per_s)),
+    ("windows/s", |r| doubtful(r, r.throughput.windows_per_s)),
+    ("p50 ms", |r| doubtful(r, r.latency_ms.p50)),
+    ("p99 ms", |r| doubtful(r, r.latency_ms.p99)),
     ("peak MB", |r| {
         let bytes = r.memory.rss_peak_bytes;
-        bytes.map_or("-".to_owned(), |bytes| figure(bytes as f64 / 1e6))
+        let mark = if r.repetitions.iter().any(|r| r.memory.grows()) {
+            "?"
+        } else {
+            ""
+        };
+        bytes.map_or("-".to_owned(), |bytes| figure(bytes as f64 / 1e6) + mark)
     }),
 ];
+
+/// A figure with three significant digits, and a question mark where it should not be trusted.
+fn doubtful(record: &WireRecord, value: f64) -> String {
+    let mark = if record.doubts.is_empty() { "" } else { "?" };
+    figure(value) + mark
+}
 
 /// A figure with three significant digits, or all of them before the point.
 fn figure(value: f64) -> String {

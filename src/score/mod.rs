@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use crate::dataset::{Dataset, Question};
 pub use predictions::{NoAnswerProbabilities, Predictions};
 pub use protocol::{Protocol, ProtocolChoice};
+use serde::{Deserialize, Serialize};
 pub use summation::{Summation, Term};
 
 /// What can go wrong between a prediction file and its score.
@@ -123,7 +124,7 @@ pub enum ScoreError {
 }
 
 /// Exact match and token F1 of one question, each between 0 and 1.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct QuestionScore {
     /// 1 where the normalised prediction equals a normalised gold answer, else 0.
     pub exact_match: f64,

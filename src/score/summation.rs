@@ -4,13 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::ScoreError;
+use serde::{Deserialize, Serialize};
 
 /// How a mean's terms are added where the official script calls `sum()`.
 ///
 /// That is in the v2.0 script's `make_eval_dict`, and nowhere else: all other
 /// sums, those of the v1.1 and MLQA scripts among them, are loops of `+=`,
 /// which add plainly in every Python. The two differ in a figure's last digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Summation {
     /// One after another, as Python up to 3.11 does.
     #[default]

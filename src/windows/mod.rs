@@ -11,10 +11,12 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use tokenizers::{Encoding, Tokenizer};
 
 use crate::dataset::{Dataset, Question};
 use crate::decode::Decoder;
+use crate::measure::profile::{self, Operation, Work};
 use crate::python;
 use crate::tokenizer::TokenizerSource;
 use crate::tokenizer::detokenizer::{self, Detokenizer};
@@ -23,7 +25,7 @@ use fit::{check_framing, check_vocabulary, keeps_first_space};
 use frame::Frame;
 
 /// How passages are cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowSettings {
     /// Tokens of a window at the most, question and special tokens included.
     pub max_seq_len: usize,
@@ -120,11 +122,13 @@ pub struct TableSizes {
     pub segments: usize,
 }
 
-/// The windows of a data set, and what cutting them took.
+/// The windows of some questions, and what cutting them took.
 #[derive(Debug, Clone, Default)]
-pub struct DatasetWindows {
-    /// All windows, those of a question one after another, questions in the data set's order.
+pub struct CutQuestions {
+    /// All windows, those of a question one after another, in the order asked for.
     pub windows: Vec<Window>,
+    /// The number of windows of each question.
+    pub counts: Vec<usize>,
     /// Time that tokenising each question with its passage took, on one thread.
     pub times: Vec<Duration>,
 }
@@ -251,27 +255,27 @@ impl Windower {
             .collect())
     }
 
-    /// The windows of all questions, question by question, cut in parallel on
-    /// the current rayon pool.
+    /// The windows of the questions that `asked` gives by their places in the data set,
+    /// question by question, cut in parallel on the current rayon pool.
     ///
     /// # Errors
     ///
-    /// Fails with the first question (in the data set's order) that leaves its passage no room.
-    pub fn dataset_windows(&self, dataset: &Dataset) -> Result<DatasetWindows, WindowError> {
-        let questions = (0..dataset.questions.len()).into_par_iter();
-        let cut: Vec<_> = questions
-            .map(|index| {
+    /// Fails with the first question (in the order asked for) that leaves its passage no room.
+    pub fn cut(&self, dataset: &Dataset, asked: &[usize]) -> Result<CutQuestions, WindowError> {
+        let cut: Vec<_> = asked
+            .par_iter()
+            .map(|&index| {
                 let started = Instant::now();
+                let _span = profile::span(Operation::Tokenize, || Work::NONE);
                 let windows = self.question_windows(dataset, index);
                 (windows, started.elapsed())
             })
             .collect();
-        let mut all = DatasetWindows {
-            windows: Vec::with_capacity(cut.len()),
-            times: Vec::with_capacity(cut.len()),
-        };
+        let mut all = CutQuestions::default();
         for (windows, time) in cut {
-            all.windows.extend(windows?);
+            let windows = windows?;
+            all.counts.push(windows.len());
+            all.windows.extend(windows);
             all.times.push(time);
         }
         Ok(all)

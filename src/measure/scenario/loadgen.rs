@@ -44,9 +44,10 @@ impl QueryTimes {
 pub struct Measured<'a> {
     /// The queries in the order they were issued in. Offline has one, however many passes it took.
     pub queries: &'a [QueryTimes],
-    /// For each question asked, in any order, the time from its query's schedule to its answer.
+    /// For each sample (a question; offline a window), in any order, the time from its query's
+    /// schedule to its answer.
     pub sample_latencies_ns: &'a [u64],
-    /// The number of questions in the data set.
+    /// The number of samples in the data set.
     pub population: usize,
     /// What went wrong and does not stop the run, by number.
     pub errors: u64,
@@ -83,11 +84,21 @@ impl LatencyFigures {
     }
 }
 
+/// How many of `queries` latencies may be over a bound that the percentile `share` of them, as
+/// LoadGen has it, does not exceed.
+pub fn late_allowed(queries: usize, share: f64) -> usize {
+    queries.saturating_sub(place(queries, share) + 1)
+}
+
+fn place(count: usize, share: f64) -> usize {
+    #[allow(clippy::cast_sign_loss)] // what is below 0 becomes 0
+    let place = (count as f64 * share) as usize;
+    place.min(count.saturating_sub(1))
+}
+
 /// LoadGen's percentile of ascending latencies, of which there is one at least.
 fn percentile(sorted_ns: &[u64], share: f64) -> u64 {
-    #[allow(clippy::cast_sign_loss)] // what is below 0 becomes 0
-    let place = (sorted_ns.len() as f64 * share) as usize;
-    sorted_ns[place.min(sorted_ns.len() - 1)]
+    sorted_ns[place(sorted_ns.len(), share)]
 }
 
 /// Queries or questions a second, as each scenario has them. They are infinite
@@ -149,11 +160,11 @@ pub struct LoadGenSummary {
     pub validity: Validity,
     /// The number of queries.
     pub queries: u64,
-    /// The number of questions asked.
+    /// The number of samples.
     pub samples: u64,
     /// Server: how many queries were over the bound.
     pub over_bound: u64,
-    /// Of questions.
+    /// Of samples.
     pub sample_latency: LatencyFigures,
     /// Of queries.
     pub query_latency: LatencyFigures,
@@ -165,7 +176,7 @@ pub struct LoadGenSummary {
     pub multi_stream_estimate: Option<PercentileEstimate>,
     /// What LoadGen says of early stopping, in one or more lines; empty for offline.
     pub early_stopping_result: String,
-    /// The number of questions in the data set.
+    /// The number of samples in the data set.
     pub population: usize,
     /// As in [`Measured`].
     pub errors: u64,

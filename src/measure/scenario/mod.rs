@@ -5,7 +5,9 @@
 
 pub mod detail_log;
 pub mod early_stopping;
+pub mod find_rate;
 pub mod loadgen;
 pub mod log_summary;
 pub mod rules;
+pub mod run;
 pub mod schedule;

@@ -209,7 +209,10 @@ impl Encoder for DisentangledEncoder {
                     + usize::from(layer.position_queries.is_some())
             })
             .sum();
-        let rows = 2 * self.distances.map_or(0, |distances| distances.span);
+        // Rows for distances that the window is too short for are no part of its work.
+        let rows = 2 * self
+            .distances
+            .map_or(0, |distances| distances.span.min(length));
         let positions = 2 * (terms * length * rows * self.sizes.hidden) as u64;
         let attention = attention_flops(length, self.sizes.hidden, None);
         dense * length as u64 + attention * self.blocks.len() as u64 + positions

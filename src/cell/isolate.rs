@@ -1,0 +1,300 @@
+//! A cell in a process of its own, watched: it may crash, hang or be killed for want of memory,
+//! and the others go on.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::child::{Event, SCHEMA, WireJob};
+use super::failure::{Failure, FailureKind};
+use super::work::{Job, Work};
+use crate::measure::death::{self, DeathKind, OutOfMemoryKills};
+use crate::measure::system_files::SystemFiles;
+
+/// The hidden command that does a job.
+pub const COMMAND: &str = "run-cell";
+
+/// How much of a process's standard error is kept: its end.
+const STDERR_KEPT: usize = 64 << 10;
+
+/// How cells' processes are made and watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Isolation {
+    /// The program: this one, or another build of it.
+    pub program: PathBuf,
+    /// How long a process may take.
+    pub time_limit: Duration,
+    /// How long it may go on without any progress.
+    pub stall_limit: Duration,
+}
+
+/// What came of a process.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It did the job.
+    Done(Box<Work>),
+    /// It refused the job: the input is at fault, and this says how.
+    Refused(String),
+    /// It failed.
+    Failed(Failure),
+}
+
+/// A process could not be started or fed.
+#[derive(Debug, thiserror::Error)]
+pub enum IsolationError {
+    /// The job's file could not be written.
+    #[error("{path}: the job for the cell's process cannot be written; is the disk full?")]
+    Job {
+        /// Where temporary files lie.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The program could not be started.
+    #[error("{program}: cannot be started to run a cell")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Who watches a process's progress.
+pub trait Watcher {
+    /// An event that is neither an end nor a result.
+    fn event(&self, event: &Event);
+}
+
+/// Does `job` in a process of its own.
+///
+/// # Errors
+///
+/// Fails where no process could be made; what becomes of it is an [`Outcome`].
+pub fn run(
+    job: &Job,
+    isolation: &Isolation,
+    watcher: &dyn Watcher,
+) -> Result<Outcome, IsolationError> {
+    let wire = WireJob {
+        schema: SCHEMA,
+        job: job.clone(),
+    };
+    let file = write_job(&wire)?;
+    let kills = OutOfMemoryKills::read(&SystemFiles::here());
+    let threads = job.spec.settings.threads.to_string();
+    let mut child = Command::new(&isolation.program)
+        .arg(COMMAND)
+        .arg(file.path())
+        // candle has a pool of its own besides rayon's, and reads its size here.
+        .env("RAYON_NUM_THREADS", &threads)
+        .env("CANDLE_NUM_THREADS", &threads)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|source| IsolationError::Start {
+            program: isolation.program.display().to_string(),
+            source,
+        })?;
+    let events = read_events(&mut child);
+    let stderr = KeptStderr::follow(&mut child);
+    let mut watch = Watch {
+        isolation,
+        watcher,
+        started: Instant::now(),
+        phase: None,
+    };
+    let ended = watch.follow(&events);
+    // What it said is all that is wanted of it; it may be gone already.
+    if !matches!(ended, Ended::Silent) {
+        let _ = child.kill();
+    }
+    let status = child.wait();
+    // A thread that reads a pipe ends with it, unless another process holds the pipe.
+    drop(events);
+    let stderr = stderr.text();
+    Ok(match ended {
+        Ended::Said(outcome) => outcome.with_stderr(stderr),
+        Ended::Killed(kind, message) => watch.failed(kind, message, stderr),
+        Ended::Silent => {
+            let now = OutOfMemoryKills::read(&SystemFiles::here());
+            let death = status.map(|status| death::explain(status, &stderr, &kills, &now));
+            let (kind, message) = match death {
+                Ok(death) if death.kind == DeathKind::OutOfMemory => {
+                    (FailureKind::OutOfMemory, death.message)
+                }
+                Ok(death) => (FailureKind::Crash, death.message),
+                Err(fault) => (FailureKind::Crash, format!("its end is not known: {fault}")),
+            };
+            watch.failed(kind, message, stderr)
+        }
+    })
+}
+
+impl Outcome {
+    fn with_stderr(self, stderr: String) -> Self {
+        match self {
+            Self::Failed(failure) => Self::Failed(Failure { stderr, ..failure }),
+            other => other,
+        }
+    }
+}
+
+fn write_job(job: &WireJob) -> Result<tempfile::NamedTempFile, IsolationError> {
+    let write = || {
+        let mut builder = tempfile::Builder::new();
+        let mut file = builder.prefix("spanbench-job-").tempfile()?;
+        let text = serde_json::to_vec(job)?;
+        file.write_all(&text)?;
+        file.flush()?;
+        Ok(file)
+    };
+    write().map_err(|source| IsolationError::Job {
+        path: std::env::temp_dir().display().to_string(),
+        source,
+    })
+}
+
+/// How the following of a process ended.
+enum Ended {
+    /// It said what came of the job.
+    Said(Outcome),
+    /// It is to be killed, for this reason.
+    Killed(FailureKind, String),
+    /// Its standard output ended without a word.
+    Silent,
+}
+
+struct Watch<'a> {
+    isolation: &'a Isolation,
+    watcher: &'a dyn Watcher,
+    started: Instant,
+    phase: Option<String>,
+}
+
+impl Watch<'_> {
+    fn follow(&mut self, events: &Receiver<Result<Event, String>>) -> Ended {
+        let Isolation {
+            time_limit,
+            stall_limit,
+            ..
+        } = *self.isolation;
+        loop {
+            let left = time_limit.saturating_sub(self.started.elapsed());
+            match events.recv_timeout(left.min(stall_limit)) {
+                Ok(Ok(Event::Done(work))) => return Ended::Said(Outcome::Done(work)),
+                Ok(Ok(Event::Refused(message))) => return Ended::Said(Outcome::Refused(message)),
+                Ok(Ok(Event::Failed(kind, message))) => {
+                    return Ended::Said(self.failed(kind, message, String::new()));
+                }
+                Ok(Ok(Event::Hello { schema })) if schema != SCHEMA => {
+                    return Ended::Said(Outcome::Refused(format!(
+                        "{}: speaks version {schema} of the protocol between spanbench and its cells, not {SCHEMA}",
+                        self.isolation.program.display()
+                    )));
+                }
+                Ok(Ok(event)) => {
+                    if let Event::Phase(name) = &event {
+                        self.phase = Some(name.clone());
+                    }
+                    self.watcher.event(&event);
+                }
+                Ok(Err(line)) => {
+                    return Ended::Said(Outcome::Refused(format!(
+                        "{}: said something that is no event of a cell: {line}",
+                        self.isolation.program.display()
+                    )));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ended::Silent,
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.started.elapsed() >= time_limit {
+                        let limit = humantime::format_duration(time_limit);
+                        let message = format!("not done within the time limit of {limit}");
+                        return Ended::Killed(FailureKind::TimeLimit, message);
+                    }
+                    let limit = humantime::format_duration(stall_limit);
+                    let message = format!("no progress for {limit}: it hangs");
+                    return Ended::Killed(FailureKind::Stalled, message);
+                }
+            }
+        }
+    }
+
+    fn failed(&self, kind: FailureKind, message: String, stderr: String) -> Outcome {
+        Outcome::Failed(Failure {
+            kind,
+            message,
+            phase: self.phase.clone(),
+            stderr,
+        })
+    }
+}
+
+type Events = Receiver<Result<Event, String>>;
+
+/// Events that may wait to be looked at: a program that talks without end is held back.
+const EVENTS_WAITING: usize = 1024;
+
+/// Reads the process's events on a thread, so that waiting for one can end.
+fn read_events(child: &mut Child) -> Events {
+    let (sender, receiver) = sync_channel(EVENTS_WAITING);
+    let output = child.stdout.take();
+    let output = output.expect("OK because it was asked to be piped");
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(output);
+        let mut line = Vec::new();
+        // A process that was killed may leave half a line.
+        while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) && line.ends_with(b"\n") {
+            let event = serde_json::from_slice(&line)
+                .map_err(|_| String::from_utf8_lossy(&line).chars().take(200).collect());
+            line.clear();
+            if sender.send(event).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// The end of a process's standard error, read on a thread.
+struct KeptStderr {
+    kept: Arc<Mutex<VecDeque<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+impl KeptStderr {
+    fn follow(child: &mut Child) -> Self {
+        let stderr = child.stderr.take();
+        let mut stderr = stderr.expect("OK because it was asked to be piped");
+        let kept = Arc::<Mutex<VecDeque<u8>>>::default();
+        let shared = Arc::clone(&kept);
+        let thread = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = stderr.read(&mut buffer) {
+                let mut kept = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend(&buffer[..count]);
+                let surplus = kept.len().saturating_sub(STDERR_KEPT);
+                kept.drain(..surplus);
+            }
+        });
+        Self { kept, thread }
+    }
+
+    /// What there is, once the process is gone: where another process still holds the pipe, that
+    /// is not waited for.
+    fn text(self) -> String {
+        let waited_since = Instant::now();
+        while !self.thread.is_finished() && waited_since.elapsed() < Duration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(kept.make_contiguous()).into_owned()
+    }
+}

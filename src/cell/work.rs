@@ -1,0 +1,309 @@
+//! What one process does of a cell: loads the model, answers every question for its score, and
+//! answers again on the clock.
+
+use std::time::SystemTime;
+
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Line, Progress};
+use super::measured::{self, Measured};
+use super::profiling::{self, ProfiledPass};
+use super::timed::TimedPass;
+use super::warm_up::{self, WarmUp};
+use super::{CellError, CellSpec, scoring, sections};
+use crate::analysis::wire::WireAnalysis;
+use crate::dataset::{Dataset, DatasetError};
+use crate::device::{DeviceChoice, DeviceError, OpenDevice};
+use crate::hub::Progress as HubProgress;
+use crate::measure::environment::Environment;
+use crate::measure::memory::MemoryWatch;
+use crate::measure::phases::PhaseClock;
+use crate::models::files::ModelFiles;
+use crate::models::{self, ModelDescription, ModelError, Precision, SpanModel};
+use crate::ops::FormChoice;
+use crate::record::QuestionResult;
+use crate::record::wire::{
+    WireAccuracy, WireDataset, WireEnergy, WireEnvironment, WireMemory, WireMemorySamples,
+    WireModel, WireNoise, WireProtocol, phases,
+};
+use crate::score::Protocol;
+use crate::tokenizer;
+use crate::windows::{WindowError, WindowSettings, Windower};
+
+/// What a process is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// The cell.
+    pub spec: CellSpec,
+    /// Whether every question is answered for its score first. Of a cell's repetitions only the
+    /// first does so; the timed answers of all are compared with those.
+    pub accuracy: bool,
+    /// Whether a pass is profiled after the timed one.
+    pub profile: bool,
+}
+
+/// What a process gives back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Work {
+    /// When it began, in UTC (RFC 3339).
+    pub started: String,
+    /// What answered.
+    pub model: WireModel,
+    /// What was asked. Its windows and tokens are counted where the job is to score.
+    pub dataset: WireDataset,
+    /// `cpu`, `cuda:N`, `metal`.
+    pub device: String,
+    /// Every setting that can change a figure.
+    pub protocol: WireProtocol,
+    /// The score, where it was asked for.
+    pub accuracy: Option<AccuracyPass>,
+    /// What was computed before the clock ran.
+    pub warm_up: WarmUp,
+    /// What was measured.
+    pub timed: TimedPass,
+    /// The profiled pass, where it was asked for.
+    pub profiled: Option<ProfiledPass>,
+    /// How much memory it took.
+    pub memory: WireMemory,
+    /// Anonymous memory over the timed pass.
+    pub memory_samples: WireMemorySamples,
+    /// How much energy the timed pass took.
+    pub energy: WireEnergy,
+    /// What else went on during it.
+    pub noise: WireNoise,
+    /// The machine and the build.
+    pub environment: WireEnvironment,
+    /// Consecutive phases in seconds.
+    pub phases_s: serde_json::Map<String, serde_json::Value>,
+    /// Seconds in all.
+    pub wall_s: f64,
+    /// What a reader of the figures should know.
+    pub warnings: Vec<String>,
+}
+
+/// Every question's answer and what they score.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccuracyPass {
+    /// The scorers' figures.
+    pub accuracy: WireAccuracy,
+    /// What they do not say.
+    pub analysis: WireAnalysis,
+    /// Windows that the questions were cut into.
+    pub windows: usize,
+    /// Tokens of all windows.
+    pub tokens: usize,
+    /// A line a question.
+    pub questions: Vec<QuestionResult>,
+}
+
+/// What makes a span model of files: [`models::load`], or a test's own.
+pub type Loader<'a> = &'a (
+        dyn Fn(
+    &ModelFiles,
+    &Device,
+    Precision,
+    FormChoice,
+) -> Result<Box<dyn SpanModel>, ModelError>
+            + Sync
+    );
+
+/// Does the job, on threads of its own.
+///
+/// # Errors
+///
+/// See [`CellError`].
+pub fn perform(
+    job: &Job,
+    load: Loader<'_>,
+    hub_progress: &dyn HubProgress,
+    progress: &dyn Progress,
+) -> Result<Work, CellError> {
+    let spec = &job.spec;
+    let threads = spec.settings.threads;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let pool = pool
+        .build()
+        .map_err(|source| CellError::Threads { threads, source })?;
+    // From here on every parallel loop, candle's and the tokeniser's too, is on these threads.
+    let mut process = Process::begin(spec.settings.device, progress)?;
+    let dataset = process.load_dataset(spec, hub_progress)?;
+    progress.phase("model_files");
+    let files = models::locate::open(&spec.model, spec.settings.offline, hub_progress)?;
+    process.end("model_files");
+    pool.install(|| process.finish(job, &dataset, &files, load))
+}
+
+/// What goes along with a process from its first moment.
+pub(super) struct Process<'a> {
+    started: SystemTime,
+    pub(super) clock: PhaseClock,
+    pub(super) memory: MemoryWatch,
+    device: OpenDevice,
+    pub(super) progress: &'a dyn Progress,
+}
+
+impl<'a> Process<'a> {
+    fn begin(device: DeviceChoice, progress: &'a dyn Progress) -> Result<Self, DeviceError> {
+        progress.phase("device");
+        let mut process = Self {
+            started: SystemTime::now(),
+            clock: PhaseClock::start(),
+            memory: MemoryWatch::start(),
+            device: device.open()?,
+            progress,
+        };
+        process.end("device");
+        Ok(process)
+    }
+
+    fn load_dataset(
+        &mut self,
+        spec: &CellSpec,
+        hub_progress: &dyn HubProgress,
+    ) -> Result<Dataset, DatasetError> {
+        self.progress.phase("dataset");
+        let mut dataset = Dataset::open(&spec.dataset, spec.settings.offline, hub_progress)?;
+        dataset.select(&spec.questions)?;
+        self.end("dataset");
+        Ok(dataset)
+    }
+
+    fn finish(
+        mut self,
+        job: &Job,
+        dataset: &Dataset,
+        files: &ModelFiles,
+        load: Loader<'_>,
+    ) -> Result<Work, CellError> {
+        let (spec, settings) = (&job.spec, &job.spec.settings);
+        let protocol = settings.protocol.resolve(dataset);
+        // The scorer would say so too, at the end of the run.
+        protocol.check(dataset)?;
+        self.progress.phase("model_load");
+        let device = &self.device.device;
+        let model = load(files, device, settings.precision, settings.ops)?;
+        let windower = windower(files, model.description(), settings.windows)?;
+        self.end("model_load");
+        let line = Line {
+            model: &*model,
+            windower: &windower,
+            dataset,
+            settings: scoring::answer_settings(settings, protocol),
+        };
+        self.progress.phase("first_forward");
+        line.first_forward()?;
+        self.end("first_forward");
+        let accuracy = self.accuracy(job, &line, protocol)?;
+        self.progress.phase("warm_up");
+        let warm_up = warm_up::perform(&line)?;
+        self.end("warm_up");
+        let measured = self.measure(&settings.timing, &line)?;
+        let profiled = self.profile(job, &line)?;
+        Ok(self.work(spec, &line, files, accuracy, warm_up, measured, profiled))
+    }
+
+    /// Every question answered and scored, where the job asks for that. It comes before what is
+    /// measured, and what it needed is gone by then.
+    fn accuracy(
+        &mut self,
+        job: &Job,
+        line: &Line<'_>,
+        protocol: Protocol,
+    ) -> Result<Option<AccuracyPass>, CellError> {
+        if !job.accuracy {
+            return Ok(None);
+        }
+        let settings = &job.spec.settings;
+        self.progress.phase("accuracy");
+        // The pass is one phase of the cell; its parts are those of the timed pass.
+        let answers = line.answer_all(&mut PhaseClock::start(), self.progress)?;
+        self.end("accuracy");
+        self.progress.phase("score");
+        let scored = scoring::score_answers(line.dataset, &answers, protocol, settings.summation)?;
+        self.end("score");
+        self.progress.phase("analysis");
+        let pass = scoring::accuracy_pass(settings, line, protocol, answers, &scored);
+        self.end("analysis");
+        Ok(Some(pass))
+    }
+
+    fn profile(&mut self, job: &Job, line: &Line<'_>) -> Result<Option<ProfiledPass>, CellError> {
+        if !job.profile {
+            return Ok(None);
+        }
+        self.progress.phase("profile");
+        let profiled = profiling::perform(line, self.progress)?;
+        self.end("profile");
+        Ok(profiled)
+    }
+
+    /// The end of a phase.
+    pub(super) fn end(&mut self, phase: &'static str) {
+        self.clock.end(phase);
+        self.memory.mark(phase);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn work(
+        mut self,
+        spec: &CellSpec,
+        line: &Line<'_>,
+        files: &ModelFiles,
+        accuracy: Option<AccuracyPass>,
+        warm_up: WarmUp,
+        measured: Measured,
+        profiled: Option<ProfiledPass>,
+    ) -> Work {
+        let counts = accuracy.as_ref().map(|pass| (pass.windows, pass.tokens));
+        let environment = WireEnvironment::new(Environment::read(), spec.settings.threads);
+        let description = line.model.description();
+        let warnings = sections::warnings(line.dataset, &environment, &self.device);
+        let work = Work {
+            started: humantime::format_rfc3339_millis(self.started).to_string(),
+            model: sections::wire_model(files, description),
+            dataset: sections::wire_dataset(line.dataset, counts),
+            device: self.device.name.clone(),
+            protocol: sections::wire_protocol(spec, &line.settings, line.dataset),
+            accuracy,
+            warm_up,
+            profiled,
+            memory: measured::wire_memory(
+                &self.memory,
+                description.weights_bytes,
+                &measured.samples,
+            ),
+            memory_samples: measured.samples.as_slice().into(),
+            energy: measured.energy,
+            noise: WireNoise::new(&measured.noise, environment.cores_used),
+            timed: measured.timed,
+            environment,
+            phases_s: serde_json::Map::new(),
+            wall_s: 0.0,
+            warnings,
+        };
+        self.clock.end("record");
+        Work {
+            phases_s: phases(self.clock.phases()),
+            wall_s: self.clock.wall_s(),
+            ..work
+        }
+    }
+}
+
+fn windower(
+    files: &ModelFiles,
+    description: &ModelDescription,
+    settings: WindowSettings,
+) -> Result<Windower, WindowError> {
+    if let Some(positions) = description.max_positions
+        && settings.max_seq_len > positions
+    {
+        return Err(WindowError::BadSettings(format!(
+            "{}: the model has {positions} positions; --max-seq-len {} must not be more",
+            files.config.path, settings.max_seq_len
+        )));
+    }
+    let source = tokenizer::read(description.architecture, &files.config, &files.tokenizer)?;
+    Windower::new(source, description.tables, settings)
+}

@@ -1,0 +1,260 @@
+//! The rounds of a run: every cell once a round, each in a process of its own.
+
+use spanbench::cell::child::Event;
+use spanbench::cell::failure::{Failure, FailureKind};
+use spanbench::cell::isolate::{self, Isolation, Outcome, Watcher};
+use spanbench::cell::{CellSpec, Job, Work, assemble, fetch};
+use spanbench::measure::roofline::{self, Roofline};
+use spanbench::message::one_line;
+use spanbench::record::wire::WireFailure;
+use spanbench::record::{CellOutput, CellRecord, Folder};
+use spanbench::render;
+
+use super::cells::Folders;
+use super::progress::Bars;
+use super::{Reported, scoring, terminal};
+
+/// What is to be run.
+#[derive(Debug)]
+pub struct Plan {
+    /// The cells.
+    pub cells: Vec<CellSpec>,
+    /// How often each is measured.
+    pub repetitions: usize,
+    /// How their processes are made and watched.
+    pub isolation: Isolation,
+    /// Whether the machine's peak is wanted; if so, whether it is measured anew.
+    pub roofline: Option<bool>,
+    /// Whether a pass is profiled.
+    pub profile: bool,
+    /// Whether records are printed as JSON.
+    pub json: bool,
+}
+
+/// How far a cell is.
+enum State {
+    /// So many repetitions are done.
+    Going(Vec<Work>),
+    /// It failed while it was measured.
+    Failed(Box<WireFailure>),
+    /// Its input is at fault; nothing was measured.
+    Refused,
+}
+
+/// Runs the plan: the repetitions of different cells in turn, so that a machine that becomes
+/// slower makes all cells slower.
+pub fn execute(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
+    let bars = Bars::new();
+    let peaks = Peaks::measure(plan)?;
+    let mut states: Vec<State> = plan.cells.iter().map(|cell| begin(cell, &bars)).collect();
+    let mut written = Ok(());
+    'rounds: for number in 1..=plan.repetitions {
+        let cells = plan.cells.iter().zip(&folders.cells);
+        for ((cell, folder), state) in cells.zip(&mut states) {
+            if let State::Going(works) = state {
+                let outcome = repeat(plan, cell, number, works, &bars)?;
+                if let Some(next) = outcome {
+                    *state = next;
+                }
+            }
+            // After every repetition, so that a run that is cut off keeps what it measured.
+            written = write(cell, folder, state, peaks.of(cell));
+            if written.is_err() {
+                break 'rounds;
+            }
+        }
+    }
+    folders.discard();
+    let records = conclude(plan, folders, &states, &peaks, written.is_ok())?;
+    written?;
+    if records < plan.cells.len() {
+        return Err(Reported.into());
+    }
+    Ok(())
+}
+
+/// The machine's peak with each number of threads that a cell computes with.
+struct Peaks(Vec<Roofline>);
+
+impl Peaks {
+    fn measure(plan: &Plan) -> anyhow::Result<Self> {
+        let mut peaks = Self(Vec::new());
+        let Some(fresh) = plan.roofline else {
+            return Ok(peaks);
+        };
+        for cell in &plan.cells {
+            let threads = cell.settings.threads;
+            if peaks.0.iter().any(|peak| peak.threads == threads) {
+                continue;
+            }
+            let (peak, notes) = roofline::measure_or_cached(threads, fresh, None)?;
+            for note in &notes {
+                terminal::note(note);
+            }
+            peaks.0.push(peak);
+        }
+        Ok(peaks)
+    }
+
+    fn of(&self, cell: &CellSpec) -> Option<&Roofline> {
+        let threads = cell.settings.threads;
+        self.0.iter().find(|peak| peak.threads == threads)
+    }
+}
+
+/// Fetches what a cell needs, so that its process needs no network and its time limit is not
+/// spent on it.
+fn begin(cell: &CellSpec, bars: &Bars) -> State {
+    match fetch::fetch(cell, bars) {
+        Ok(()) => State::Going(Vec::new()),
+        Err(error) => {
+            terminal::note(&format!("error: {}", one_line(&error)));
+            State::Refused
+        }
+    }
+}
+
+/// Measures a cell once more. Gives its new state where it is not going on.
+fn repeat(
+    plan: &Plan,
+    cell: &CellSpec,
+    number: usize,
+    works: &mut Vec<Work>,
+    bars: &Bars,
+) -> anyhow::Result<Option<State>> {
+    let mut job = Job {
+        spec: cell.clone(),
+        accuracy: works.is_empty(),
+        profile: plan.profile && works.is_empty(),
+    };
+    // Everything is here; the same commit is to be used in every repetition.
+    job.spec.settings.offline = true;
+    let outcome = isolate::run(&job, &plan.isolation, &Watching { bars })?;
+    bars.end();
+    let fail = |failure: Failure| {
+        let phase = failure.phase.as_deref().unwrap_or("start");
+        let message = &failure.message;
+        terminal::note(&format!("error: {}: {message} (phase {phase})", cell.name));
+        State::Failed(Box::new(WireFailure::new(cell, number, failure)))
+    };
+    Ok(match outcome {
+        Outcome::Done(work) => {
+            works.push(*work);
+            match assemble::check(cell, works) {
+                Ok(()) => None,
+                Err(failure) => {
+                    let message = &failure.error.message;
+                    terminal::note(&format!("error: {}: {message}", cell.name));
+                    Some(State::Failed(failure))
+                }
+            }
+        }
+        // What was good once and is refused now has changed.
+        Outcome::Refused(message) if number > 1 => Some(fail(Failure {
+            kind: FailureKind::Changed,
+            message,
+            phase: None,
+            stderr: String::new(),
+        })),
+        Outcome::Refused(message) => {
+            terminal::note(&format!("error: {message}"));
+            Some(State::Refused)
+        }
+        Outcome::Failed(failure) => Some(fail(failure)),
+    })
+}
+
+/// Writes what there is of a cell.
+fn write(
+    cell: &CellSpec,
+    folder: &Folder,
+    state: &State,
+    roofline: Option<&Roofline>,
+) -> anyhow::Result<()> {
+    match state {
+        State::Refused => {}
+        State::Failed(failure) => folder.write_failure(failure)?,
+        State::Going(works) => {
+            let output = assemble::assemble(cell, works, roofline);
+            folder.write(&output, &render::markdown::report(&output.record))?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes, table or JSON, and where the records lie. Returns the number of cells that have figures.
+fn conclude(
+    plan: &Plan,
+    folders: &Folders,
+    states: &[State],
+    peaks: &Peaks,
+    written: bool,
+) -> anyhow::Result<usize> {
+    let mut records: Vec<CellRecord> = Vec::new();
+    let mut paths = Vec::new();
+    let mut good = 0;
+    let cells = plan.cells.iter().zip(&folders.cells);
+    for ((cell, folder), state) in cells.zip(states) {
+        let record = match state {
+            State::Going(works) if !works.is_empty() && written => {
+                good += 1;
+                let CellOutput { record, .. } = assemble::assemble(cell, works, peaks.of(cell));
+                notes(&record);
+                CellRecord::Finished(Box::new(record))
+            }
+            State::Failed(failure) => CellRecord::Failed(failure.clone()),
+            _ => continue,
+        };
+        records.push(record);
+        paths.push(folder.path().join("run.json"));
+    }
+    if !records.is_empty() {
+        print_records(&records, plan)?;
+    }
+    for path in paths {
+        terminal::note(&format!("record: {}", path.display()));
+    }
+    Ok(good)
+}
+
+fn notes(record: &spanbench::record::WireRecord) {
+    for warning in &record.warnings {
+        terminal::note(&format!("warning: {warning}"));
+    }
+    let protocol = &record.protocol;
+    if let Some(reason) = &protocol.auto_reason {
+        let note = scoring::auto_note(&record.dataset.id, &protocol.name, reason);
+        terminal::note(&note);
+    }
+}
+
+/// The table; or, as JSON, the record of the one cell or those of all.
+fn print_records(records: &[CellRecord], plan: &Plan) -> anyhow::Result<()> {
+    if !plan.json {
+        return terminal::print(&render::table::table(records, terminal::emphasis()));
+    }
+    match records {
+        [record] if plan.cells.len() == 1 => terminal::print_json(record),
+        records => terminal::print_json(&serde_json::json!({
+            "schema": spanbench::record::wire::SCHEMA,
+            "records": records,
+        })),
+    }
+}
+
+/// Draws a process's progress.
+struct Watching<'a> {
+    bars: &'a Bars,
+}
+
+impl Watcher for Watching<'_> {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::Phase(name) => self.bars.phase(name),
+            Event::Begin(unit, count) => self.bars.begin(unit, *count),
+            Event::Advance(count) => self.bars.advance(*count),
+            Event::End => self.bars.end(),
+            _ => {}
+        }
+    }
+}
