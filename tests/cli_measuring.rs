@@ -267,3 +267,36 @@ fn profile_and_roofline_are_in_record_table_and_trace() {
         assert_eq!(again["roofline"], record["roofline"]);
     }
 }
+
+/// The cells of a round compute in turns: while one does, the other waits, and that is on no clock.
+#[test]
+fn cells_take_turns() {
+    let home = tempfile::tempdir().unwrap();
+    let both = ["--dataset", "mixed-bag", "--dataset", "mixed-bag"];
+    let more = [
+        "--turns=20ms",
+        "--repeat",
+        "2",
+        "--min-duration",
+        "1s",
+        "--batch-tokens",
+        "128",
+    ];
+    let output = run(home.path(), &[&both[..], &more].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for cell in ["minilm-l6-squad-mixed-bag", "minilm-l6-squad-mixed-bag-2"] {
+        let record = read(&home.path().join("o").join(cell).join("run.json"));
+        let repetitions = record["repetitions"].as_array().unwrap();
+        assert_eq!(repetitions.len(), 2);
+        for repetition in repetitions {
+            let busy = repetition["throughput"]["end_to_end_s"].as_f64().unwrap();
+            let passed = repetition["scenario"]["duration_s"].as_f64().unwrap();
+            assert!(busy >= 1.0 && passed > 1.4 * busy, "{busy} of {passed}");
+            let doubts = repetition["doubts"].to_string();
+            assert!(!doubts.contains("other processes kept"), "{doubts}");
+        }
+        assert_eq!(record["proof"]["differing"], 0);
+    }
+    let output = run(home.path(), &["--turns", "--scenario", "single-stream"]);
+    assert_refused(&output, &["--turns", "single-stream"]);
+}

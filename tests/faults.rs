@@ -178,3 +178,47 @@ fn a_failed_cell_does_not_end_the_others() {
     );
     assert_eq!(record("minilm-l6-squad-short")["dataset"]["questions"], 2);
 }
+
+/// One of the cells that take turns hangs; it is ended, and the other goes on.
+#[test]
+fn a_cell_that_hangs_in_its_turn_holds_nobody_up() {
+    let home = tempfile::tempdir().unwrap();
+    let data = project("benchmarks/data/mixed-bag.json");
+    std::fs::copy(&data, home.path().join("hangs.json")).unwrap();
+    let more = [
+        "--dataset",
+        "mixed-bag",
+        "--dataset",
+        "hangs.json",
+        "--turns",
+        "--stall-limit",
+        "3s",
+    ];
+    let mut command = spanbench(home.path());
+    command.args([
+        "run",
+        "--limit",
+        "12",
+        "--batch-tokens",
+        "1024",
+        "--min-duration",
+        "4s",
+    ]);
+    command.args(["--resamples", "10", "--out", "o", "--cell-program"]);
+    command.arg(planted()).args(more);
+    command
+        .env("SPANBENCH_PLANT", "hang=14")
+        .env("SPANBENCH_PLANT_IN", "hangs");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let record = |cell: &str| read(&home.path().join("o").join(cell).join("run.json"));
+    let error = &record("minilm-l6-squad-hangs")["error"];
+    assert_eq!(
+        (&error["kind"], &error["phase"]),
+        (&"stalled".into(), &"timed".into())
+    );
+    assert_eq!(
+        record("minilm-l6-squad-mixed-bag")["dataset"]["questions"],
+        12
+    );
+}

@@ -100,6 +100,9 @@ pub trait Progress: Sync {
     fn advance(&self, count: usize);
     /// All of them are.
     fn end(&self);
+    /// A forward pass is about to be computed: returns when it is this process's turn, at once
+    /// where it takes turns with no other. That is not on the clock.
+    fn turn(&self) {}
 }
 
 /// A [`Progress`] that says nothing.
@@ -246,7 +249,8 @@ impl Line<'_> {
         progress.begin("windows", cut.windows.len());
         let (results, batches) = self.forward(&cut.windows, &runs, progress)?;
         progress.end();
-        let forward_s = clock.end("forward");
+        clock.end("forward");
+        let forward: Duration = batches.iter().map(|batch| batch.duration).sum();
         let decoded = self.decode(asked, &cut, &results)?;
         let (answers, decode_times) = decoded.into_iter().unzip();
         let decode_s = clock.end("decode");
@@ -259,7 +263,7 @@ impl Line<'_> {
             tokenize_times: cut.times,
             decode_times,
             tokenize_s,
-            forward_s,
+            forward_s: forward.as_secs_f64(),
             decode_s,
         })
     }
@@ -296,6 +300,7 @@ impl Line<'_> {
         let mut results: Vec<Option<WindowResult>> = windows.iter().map(|_| None).collect();
         let mut times = Vec::with_capacity(runs.len());
         for (number, run) in runs.iter().enumerate() {
+            progress.turn();
             let started = Instant::now();
             let batch = Batch::pack(windows, run);
             let pass = profile::span(Operation::ForwardPass, || Work::NONE);

@@ -42,6 +42,8 @@ pub enum Event {
     Advance(usize),
     /// All of them are.
     End,
+    /// It waits for its next turn: for a line on its standard input.
+    Turn,
     /// The input is at fault; nothing was measured.
     Refused(String),
     /// Something failed that was being measured.
@@ -57,10 +59,13 @@ const INTERVAL: Duration = Duration::from_millis(100);
 ///
 /// Returns whether the job was done. Where nobody reads the events any more, the process ends.
 pub fn serve(path: &Path, load: Loader<'_>, output: impl Write + Send) -> bool {
-    let teller = Teller::new(output);
+    let mut teller = Teller::new(output);
     teller.tell(&Event::Hello { schema: SCHEMA });
     let job = match read_job(path) {
-        Ok(job) => job,
+        Ok(job) => {
+            teller.turn = job.turn;
+            job
+        }
         Err(message) => {
             teller.tell(&Event::Refused(message));
             return false;
@@ -109,6 +114,8 @@ fn event_of(error: &CellError) -> Event {
 /// Writes events, progress not more often than [`INTERVAL`].
 struct Teller<W> {
     state: Mutex<State<W>>,
+    /// How long a turn is, where turns are taken.
+    turn: Option<Duration>,
 }
 
 struct State<W> {
@@ -116,6 +123,8 @@ struct State<W> {
     /// Progress not told yet.
     pending: usize,
     told: Instant,
+    /// When this turn began.
+    turn_began: Option<Instant>,
 }
 
 impl<W: Write> Teller<W> {
@@ -125,7 +134,9 @@ impl<W: Write> Teller<W> {
                 output,
                 pending: 0,
                 told: Instant::now(),
+                turn_began: None,
             }),
+            turn: None,
         }
     }
 
@@ -157,6 +168,14 @@ impl<W: Write> State<W> {
 
 impl<W: Write + Send> Progress for Teller<W> {
     fn phase(&self, name: &'static str) {
+        if name == "timed" {
+            // The timed pass begins with a turn of its own.
+            let mut state = self
+                .state
+                .lock()
+                .expect("OK because nothing panics while it writes a line");
+            state.turn_began = None;
+        }
         self.tell(&Event::Phase(name.to_owned()));
     }
 
@@ -179,5 +198,23 @@ impl<W: Write + Send> Progress for Teller<W> {
 
     fn end(&self) {
         self.tell(&Event::End);
+    }
+
+    fn turn(&self) {
+        let Some(turn) = self.turn else { return };
+        let mut state = self
+            .state
+            .lock()
+            .expect("OK because nothing panics while it writes a line");
+        if state.turn_began.is_some_and(|began| began.elapsed() < turn) {
+            return;
+        }
+        state.tell(&Event::Turn);
+        let mut line = String::new();
+        if !matches!(std::io::stdin().read_line(&mut line), Ok(1..)) {
+            // Whoever gave the turns is gone.
+            std::process::exit(2);
+        }
+        state.turn_began = Some(Instant::now());
     }
 }

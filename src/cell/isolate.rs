@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -83,59 +83,211 @@ pub fn run(
     isolation: &Isolation,
     watcher: &dyn Watcher,
 ) -> Result<Outcome, IsolationError> {
-    let wire = WireJob {
-        schema: SCHEMA,
-        job: job.clone(),
-    };
-    let file = write_job(&wire)?;
-    let kills = OutOfMemoryKills::read(&SystemFiles::here());
-    let threads = job.spec.settings.threads.to_string();
-    let mut child = Command::new(&isolation.program)
-        .arg(COMMAND)
-        .arg(file.path())
-        // candle has a pool of its own besides rayon's, and reads its size here.
-        .env("RAYON_NUM_THREADS", &threads)
-        .env("CANDLE_NUM_THREADS", &threads)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|source| IsolationError::Start {
+    let mut process = CellProcess::start(job, isolation)?;
+    loop {
+        if let Step::Ended(outcome) = process.advance(watcher) {
+            return Ok(outcome);
+        }
+    }
+}
+
+/// The process of a cell.
+pub struct CellProcess<'a> {
+    isolation: &'a Isolation,
+    child: Child,
+    /// Where turns are given; only a process that takes them has it.
+    turns: Option<ChildStdin>,
+    events: Option<Events>,
+    stderr: Option<KeptStderr>,
+    kills: OutOfMemoryKills,
+    phase: Option<String>,
+    /// Whether it waits for its turn.
+    waits: bool,
+    /// For how long it was its turn.
+    used: Duration,
+    /// Read, and removed, by the process.
+    _job: tempfile::NamedTempFile,
+}
+
+/// How far a process is.
+pub enum Step {
+    /// It waits for its next turn: [`CellProcess::advance`] gives it.
+    Waits,
+    /// It is gone.
+    Ended(Outcome),
+}
+
+impl<'a> CellProcess<'a> {
+    /// Starts a process that does `job`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where no process could be made.
+    pub fn start(job: &Job, isolation: &'a Isolation) -> Result<Self, IsolationError> {
+        let wire = WireJob {
+            schema: SCHEMA,
+            job: job.clone(),
+        };
+        let file = write_job(&wire)?;
+        let kills = OutOfMemoryKills::read(&SystemFiles::here());
+        let threads = job.spec.settings.threads.to_string();
+        let mut command = Command::new(&isolation.program);
+        command
+            .arg(COMMAND)
+            .arg(file.path())
+            // candle has a pool of its own besides rayon's, and reads its size here.
+            .env("RAYON_NUM_THREADS", &threads)
+            .env("CANDLE_NUM_THREADS", &threads)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if job.turn.is_some() {
+            command.stdin(Stdio::piped());
+        }
+        let mut child = command.spawn().map_err(|source| IsolationError::Start {
             program: isolation.program.display().to_string(),
             source,
         })?;
-    let events = read_events(&mut child);
-    let stderr = KeptStderr::follow(&mut child);
-    let mut watch = Watch {
-        isolation,
-        watcher,
-        started: Instant::now(),
-        phase: None,
-    };
-    let ended = watch.follow(&events);
-    // What it said is all that is wanted of it; it may be gone already.
-    if !matches!(ended, Ended::Silent) {
-        let _ = child.kill();
+        Ok(Self {
+            isolation,
+            turns: child.stdin.take(),
+            events: Some(read_events(&mut child)),
+            stderr: Some(KeptStderr::follow(&mut child)),
+            child,
+            kills,
+            phase: None,
+            waits: false,
+            used: Duration::ZERO,
+            _job: file,
+        })
     }
-    let status = child.wait();
-    // A thread that reads a pipe ends with it, unless another process holds the pipe.
-    drop(events);
-    let stderr = stderr.text();
-    Ok(match ended {
-        Ended::Said(outcome) => outcome.with_stderr(stderr),
-        Ended::Killed(kind, message) => watch.failed(kind, message, stderr),
-        Ended::Silent => {
-            let now = OutOfMemoryKills::read(&SystemFiles::here());
-            let death = status.map(|status| death::explain(status, &stderr, &kills, &now));
-            let (kind, message) = match death {
-                Ok(death) if death.kind == DeathKind::OutOfMemory => {
-                    (FailureKind::OutOfMemory, death.message)
-                }
-                Ok(death) => (FailureKind::Crash, death.message),
-                Err(fault) => (FailureKind::Crash, format!("its end is not known: {fault}")),
-            };
-            watch.failed(kind, message, stderr)
+
+    /// Lets the process go on until it waits for its next turn in the timed pass, or is gone.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it was gone before.
+    pub fn advance(&mut self, watcher: &dyn Watcher) -> Step {
+        let events = self.events.take();
+        let events = events.expect("OK because it is asked only as long as it is there");
+        let began = Instant::now();
+        loop {
+            self.give_turn();
+            let ended = self.follow(&events, began, watcher);
+            if !matches!(ended, Ended::Waits) {
+                drop(events);
+                return Step::Ended(self.conclude(ended));
+            }
+            self.waits = true;
+            // What comes before the timed pass needs no turns: the others wait then.
+            if self.phase.as_deref() == Some("timed") {
+                self.used += began.elapsed();
+                self.events = Some(events);
+                return Step::Waits;
+            }
         }
-    })
+    }
+
+    fn give_turn(&mut self) {
+        if std::mem::take(&mut self.waits)
+            && let Some(turns) = &mut self.turns
+        {
+            // A process that is gone is found to be so in a moment.
+            let _ = turns.write_all(b"\n").and_then(|()| turns.flush());
+        }
+    }
+
+    fn conclude(&mut self, ended: Ended) -> Outcome {
+        // What it said is all that is wanted of it; it may be gone already.
+        if !matches!(ended, Ended::Silent) {
+            let _ = self.child.kill();
+        }
+        let status = self.child.wait();
+        // A thread that reads a pipe ends with it, unless another process holds the pipe.
+        let stderr = self.stderr.take().map_or(String::new(), KeptStderr::text);
+        match ended {
+            Ended::Said(outcome) => outcome.with_stderr(stderr),
+            Ended::Killed(kind, message) => self.failed(kind, message, stderr),
+            Ended::Silent | Ended::Waits => {
+                let now = OutOfMemoryKills::read(&SystemFiles::here());
+                let death = status.map(|s| death::explain(s, &stderr, &self.kills, &now));
+                let (kind, message) = match death {
+                    Ok(death) if death.kind == DeathKind::OutOfMemory => {
+                        (FailureKind::OutOfMemory, death.message)
+                    }
+                    Ok(death) => (FailureKind::Crash, death.message),
+                    Err(fault) => (FailureKind::Crash, format!("its end is not known: {fault}")),
+                };
+                self.failed(kind, message, stderr)
+            }
+        }
+    }
+
+    fn follow(&mut self, events: &Events, began: Instant, watcher: &dyn Watcher) -> Ended {
+        let Isolation {
+            time_limit,
+            stall_limit,
+            ..
+        } = *self.isolation;
+        loop {
+            let left = time_limit.saturating_sub(self.used + began.elapsed());
+            match events.recv_timeout(left.min(stall_limit)) {
+                Ok(Ok(Event::Done(work))) => return Ended::Said(Outcome::Done(work)),
+                Ok(Ok(Event::Refused(message))) => return Ended::Said(Outcome::Refused(message)),
+                Ok(Ok(Event::Failed(kind, message))) => {
+                    return Ended::Said(self.failed(kind, message, String::new()));
+                }
+                Ok(Ok(Event::Hello { schema })) if schema != SCHEMA => {
+                    return Ended::Said(Outcome::Refused(format!(
+                        "{}: speaks version {schema} of the protocol between spanbench and its cells, not {SCHEMA}",
+                        self.isolation.program.display()
+                    )));
+                }
+                Ok(Ok(Event::Turn)) => return Ended::Waits,
+                Ok(Ok(event)) => {
+                    if let Event::Phase(name) = &event {
+                        self.phase = Some(name.clone());
+                    }
+                    watcher.event(&event);
+                }
+                Ok(Err(line)) => {
+                    return Ended::Said(Outcome::Refused(format!(
+                        "{}: said something that is no event of a cell: {line}",
+                        self.isolation.program.display()
+                    )));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ended::Silent,
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.used + began.elapsed() >= time_limit {
+                        let limit = humantime::format_duration(time_limit);
+                        let message = format!("not done within the time limit of {limit}");
+                        return Ended::Killed(FailureKind::TimeLimit, message);
+                    }
+                    let limit = humantime::format_duration(stall_limit);
+                    let message = format!("no progress for {limit}: it hangs");
+                    return Ended::Killed(FailureKind::Stalled, message);
+                }
+            }
+        }
+    }
+
+    fn failed(&self, kind: FailureKind, message: String, stderr: String) -> Outcome {
+        Outcome::Failed(Failure {
+            kind,
+            message,
+            phase: self.phase.clone(),
+            stderr,
+        })
+    }
+}
+
+impl Drop for CellProcess<'_> {
+    /// A process that nobody follows any more is of no use.
+    fn drop(&mut self) {
+        if self.events.is_some() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
 }
 
 impl Outcome {
@@ -170,71 +322,8 @@ enum Ended {
     Killed(FailureKind, String),
     /// Its standard output ended without a word.
     Silent,
-}
-
-struct Watch<'a> {
-    isolation: &'a Isolation,
-    watcher: &'a dyn Watcher,
-    started: Instant,
-    phase: Option<String>,
-}
-
-impl Watch<'_> {
-    fn follow(&mut self, events: &Receiver<Result<Event, String>>) -> Ended {
-        let Isolation {
-            time_limit,
-            stall_limit,
-            ..
-        } = *self.isolation;
-        loop {
-            let left = time_limit.saturating_sub(self.started.elapsed());
-            match events.recv_timeout(left.min(stall_limit)) {
-                Ok(Ok(Event::Done(work))) => return Ended::Said(Outcome::Done(work)),
-                Ok(Ok(Event::Refused(message))) => return Ended::Said(Outcome::Refused(message)),
-                Ok(Ok(Event::Failed(kind, message))) => {
-                    return Ended::Said(self.failed(kind, message, String::new()));
-                }
-                Ok(Ok(Event::Hello { schema })) if schema != SCHEMA => {
-                    return Ended::Said(Outcome::Refused(format!(
-                        "{}: speaks version {schema} of the protocol between spanbench and its cells, not {SCHEMA}",
-                        self.isolation.program.display()
-                    )));
-                }
-                Ok(Ok(event)) => {
-                    if let Event::Phase(name) = &event {
-                        self.phase = Some(name.clone());
-                    }
-                    self.watcher.event(&event);
-                }
-                Ok(Err(line)) => {
-                    return Ended::Said(Outcome::Refused(format!(
-                        "{}: said something that is no event of a cell: {line}",
-                        self.isolation.program.display()
-                    )));
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ended::Silent,
-                Err(RecvTimeoutError::Timeout) => {
-                    if self.started.elapsed() >= time_limit {
-                        let limit = humantime::format_duration(time_limit);
-                        let message = format!("not done within the time limit of {limit}");
-                        return Ended::Killed(FailureKind::TimeLimit, message);
-                    }
-                    let limit = humantime::format_duration(stall_limit);
-                    let message = format!("no progress for {limit}: it hangs");
-                    return Ended::Killed(FailureKind::Stalled, message);
-                }
-            }
-        }
-    }
-
-    fn failed(&self, kind: FailureKind, message: String, stderr: String) -> Outcome {
-        Outcome::Failed(Failure {
-            kind,
-            message,
-            phase: self.phase.clone(),
-            stderr,
-        })
-    }
+    /// It waits for its next turn.
+    Waits,
 }
 
 type Events = Receiver<Result<Event, String>>;

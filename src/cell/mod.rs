@@ -138,6 +138,7 @@ pub fn run(
         spec: spec.clone(),
         accuracy: true,
         profile: false,
+        turn: None,
     };
     let work = work::perform(&job, &models::load, hub_progress, progress)?;
     let works = [work];

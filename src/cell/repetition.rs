@@ -175,7 +175,8 @@ fn steadiness_doubts(steadiness: &WireSteadiness) -> Vec<String> {
         ));
     }
     let severe = steadiness.severely_slow_outliers.unwrap_or(0);
-    if severe as f64 > SEVERE_SHARE * steadiness.passes as f64 {
+    // A single one shows in the largest latency and moves no other figure.
+    if severe > 1 && severe as f64 > SEVERE_SHARE * steadiness.passes as f64 {
         doubts.push(format!(
             "{severe} of {} forward passes were severely slow (beyond Tukey's outer fence)",
             steadiness.passes

@@ -1,7 +1,7 @@
 //! What one process does of a cell: loads the model, answers every question for its score, and
 //! answers again on the clock.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::warm_up::{self, WarmUp};
 use super::{CellError, CellSpec, scoring, sections};
 use crate::analysis::wire::WireAnalysis;
 use crate::dataset::{Dataset, DatasetError};
-use crate::device::{DeviceChoice, DeviceError, OpenDevice};
+use crate::device::{DeviceError, OpenDevice};
 use crate::hub::Progress as HubProgress;
 use crate::measure::environment::Environment;
 use crate::measure::memory::MemoryWatch;
@@ -41,6 +41,8 @@ pub struct Job {
     pub accuracy: bool,
     /// Whether a pass is profiled after the timed one.
     pub profile: bool,
+    /// How long a turn is, where the process takes turns with those of other cells.
+    pub turn: Option<Duration>,
 }
 
 /// What a process gives back.
@@ -126,7 +128,7 @@ pub fn perform(
         .build()
         .map_err(|source| CellError::Threads { threads, source })?;
     // From here on every parallel loop, candle's and the tokeniser's too, is on these threads.
-    let mut process = Process::begin(spec.settings.device, progress)?;
+    let mut process = Process::begin(job, progress)?;
     let dataset = process.load_dataset(spec, hub_progress)?;
     progress.phase("model_files");
     let files = models::locate::open(&spec.model, spec.settings.offline, hub_progress)?;
@@ -141,17 +143,20 @@ pub(super) struct Process<'a> {
     pub(super) memory: MemoryWatch,
     device: OpenDevice,
     pub(super) progress: &'a dyn Progress,
+    /// How long a turn is, where others compute while this waits.
+    turn: Option<Duration>,
 }
 
 impl<'a> Process<'a> {
-    fn begin(device: DeviceChoice, progress: &'a dyn Progress) -> Result<Self, DeviceError> {
+    fn begin(job: &Job, progress: &'a dyn Progress) -> Result<Self, DeviceError> {
         progress.phase("device");
         let mut process = Self {
             started: SystemTime::now(),
             clock: PhaseClock::start(),
             memory: MemoryWatch::start(),
-            device: device.open()?,
+            device: job.spec.settings.device.open()?,
             progress,
+            turn: job.turn,
         };
         process.end("device");
         Ok(process)
@@ -255,6 +260,9 @@ impl<'a> Process<'a> {
         measured: Measured,
         profiled: Option<ProfiledPass>,
     ) -> Work {
+        let turns = self.turn.is_some();
+        let mut protocol = sections::wire_protocol(spec, &line.settings, line.dataset);
+        protocol.timing.turn_s = self.turn.map(|turn| turn.as_secs_f64());
         let counts = accuracy.as_ref().map(|pass| (pass.windows, pass.tokens));
         let environment = WireEnvironment::new(Environment::read(), spec.settings.threads);
         let description = line.model.description();
@@ -264,7 +272,7 @@ impl<'a> Process<'a> {
             model: sections::wire_model(files, description),
             dataset: sections::wire_dataset(line.dataset, counts),
             device: self.device.name.clone(),
-            protocol: sections::wire_protocol(spec, &line.settings, line.dataset),
+            protocol,
             accuracy,
             warm_up,
             profiled,
@@ -275,7 +283,7 @@ impl<'a> Process<'a> {
             ),
             memory_samples: measured.samples.as_slice().into(),
             energy: measured.energy,
-            noise: WireNoise::new(&measured.noise, environment.cores_used),
+            noise: WireNoise::new(&measured.noise, environment.cores_used, turns),
             timed: measured.timed,
             environment,
             phases_s: serde_json::Map::new(),

@@ -40,6 +40,10 @@ pub struct MeasuringArguments {
     /// Measure each cell N times, each time in a new process, the cells in turn
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
     pub repeat: usize,
+    /// Keep the cells of a round in memory together and let them compute in turns of TIME: on a machine whose speed changes
+    /// from one second to the next, only so can they be compared [default where given: 200ms]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "200ms", value_parser = time)]
+    turns: Option<Duration>,
     /// Measure the machine's own matrix peak and memory bandwidth, and say what part of the peak the model reaches: once a
     /// machine (cached), or anew (fresh)
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "cached", value_parser = PossibleValuesParser::new(["cached", "fresh"]))]
@@ -129,6 +133,17 @@ impl MeasuringArguments {
             rate: self.rate,
             find_rate: self.find_rate,
         })
+    }
+
+    /// How long a turn is, where cells take turns.
+    pub fn turn(&self) -> anyhow::Result<Option<Duration>> {
+        if self.turns.is_some() && self.scenario != Scenario::Offline {
+            anyhow::bail!(
+                "--turns has no meaning with --scenario {}, whose latencies a wait would be part of; leave it out",
+                self.scenario
+            );
+        }
+        Ok(self.turns)
     }
 
     /// Whether the machine's peak is asked for; if so, whether anew.

@@ -1,8 +1,10 @@
 //! The rounds of a run: every cell once a round, each in a process of its own.
 
+use std::time::Duration;
+
 use spanbench::cell::child::Event;
 use spanbench::cell::failure::{Failure, FailureKind};
-use spanbench::cell::isolate::{self, Isolation, Outcome, Watcher};
+use spanbench::cell::isolate::{self, CellProcess, Isolation, Outcome, Step, Watcher};
 use spanbench::cell::{CellSpec, Job, Work, assemble, fetch};
 use spanbench::measure::roofline::{self, Roofline};
 use spanbench::message::one_line;
@@ -27,6 +29,8 @@ pub struct Plan {
     pub roofline: Option<bool>,
     /// Whether a pass is profiled.
     pub profile: bool,
+    /// How long a turn is, where the cells of a round compute in turns.
+    pub turn: Option<Duration>,
     /// Whether records are printed as JSON.
     pub json: bool,
 }
@@ -48,20 +52,21 @@ pub fn execute(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
     let peaks = Peaks::measure(plan)?;
     let mut states: Vec<State> = plan.cells.iter().map(|cell| begin(cell, &bars)).collect();
     let mut written = Ok(());
-    'rounds: for number in 1..=plan.repetitions {
-        let cells = plan.cells.iter().zip(&folders.cells);
-        for ((cell, folder), state) in cells.zip(&mut states) {
-            if let State::Going(works) = state {
-                let outcome = repeat(plan, cell, number, works, &bars)?;
-                if let Some(next) = outcome {
-                    *state = next;
-                }
-            }
-            // After every repetition, so that a run that is cut off keeps what it measured.
-            written = write(cell, folder, state, peaks.of(cell));
-            if written.is_err() {
-                break 'rounds;
-            }
+    for number in 1..=plan.repetitions {
+        let round = Round {
+            plan,
+            folders,
+            peaks: &peaks,
+            bars: &bars,
+            number,
+        };
+        written = if plan.turn.is_some() {
+            round.in_turns(&mut states)?
+        } else {
+            round.one_by_one(&mut states)?
+        };
+        if written.is_err() {
+            break;
         }
     }
     folders.discard();
@@ -114,54 +119,122 @@ fn begin(cell: &CellSpec, bars: &Bars) -> State {
     }
 }
 
-/// Measures a cell once more. Gives its new state where it is not going on.
-fn repeat(
-    plan: &Plan,
-    cell: &CellSpec,
+/// One repetition of every cell.
+struct Round<'a> {
+    plan: &'a Plan,
+    folders: &'a Folders,
+    peaks: &'a Peaks,
+    bars: &'a Bars,
     number: usize,
-    works: &mut Vec<Work>,
-    bars: &Bars,
-) -> anyhow::Result<Option<State>> {
-    let mut job = Job {
-        spec: cell.clone(),
-        accuracy: works.is_empty(),
-        profile: plan.profile && works.is_empty(),
-    };
-    // Everything is here; the same commit is to be used in every repetition.
-    job.spec.settings.offline = true;
-    let outcome = isolate::run(&job, &plan.isolation, &Watching { bars })?;
-    bars.end();
-    let fail = |failure: Failure| {
-        let phase = failure.phase.as_deref().unwrap_or("start");
-        let message = &failure.message;
-        terminal::note(&format!("error: {}: {message} (phase {phase})", cell.name));
-        State::Failed(Box::new(WireFailure::new(cell, number, failure)))
-    };
-    Ok(match outcome {
-        Outcome::Done(work) => {
-            works.push(*work);
-            match assemble::check(cell, works) {
-                Ok(()) => None,
-                Err(failure) => {
-                    let message = &failure.error.message;
-                    terminal::note(&format!("error: {}: {message}", cell.name));
-                    Some(State::Failed(failure))
+}
+
+/// Whether what was measured could be written.
+type Written = anyhow::Result<()>;
+
+impl Round<'_> {
+    /// Each cell after the one before.
+    fn one_by_one(&self, states: &mut [State]) -> anyhow::Result<Written> {
+        for (index, state) in states.iter_mut().enumerate() {
+            if let State::Going(works) = state {
+                let job = self.job(index, works);
+                let watching = Watching { bars: self.bars };
+                let outcome = isolate::run(&job, &self.plan.isolation, &watching)?;
+                self.take(index, state, outcome);
+            }
+            // After every cell, so that a run that is cut off keeps what it measured.
+            let written = self.write(index, state);
+            if written.is_err() {
+                return Ok(written);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// All at once, one of them computing at a time: each comes to its timed pass, and then they
+    /// take turns.
+    fn in_turns(&self, states: &mut [State]) -> anyhow::Result<Written> {
+        let watching = Watching { bars: self.bars };
+        let mut waiting: Vec<(usize, CellProcess<'_>)> = Vec::new();
+        for (index, state) in states.iter_mut().enumerate() {
+            if let State::Going(works) = state {
+                let job = self.job(index, works);
+                waiting.push((index, CellProcess::start(&job, &self.plan.isolation)?));
+                let (_, process) = waiting.last_mut().expect("OK because one was pushed");
+                if let Step::Ended(outcome) = process.advance(&watching) {
+                    waiting.pop();
+                    self.take(index, state, outcome);
                 }
             }
         }
-        // What was good once and is refused now has changed.
-        Outcome::Refused(message) if number > 1 => Some(fail(Failure {
-            kind: FailureKind::Changed,
-            message,
-            phase: None,
-            stderr: String::new(),
-        })),
-        Outcome::Refused(message) => {
-            terminal::note(&format!("error: {message}"));
-            Some(State::Refused)
+        while !waiting.is_empty() {
+            waiting.retain_mut(|(index, process)| match process.advance(&watching) {
+                Step::Waits => true,
+                Step::Ended(outcome) => {
+                    self.take(*index, &mut states[*index], outcome);
+                    false
+                }
+            });
         }
-        Outcome::Failed(failure) => Some(fail(failure)),
-    })
+        let written = states.iter().enumerate();
+        let written: anyhow::Result<Vec<()>> = written
+            .map(|(index, state)| self.write(index, state))
+            .collect();
+        Ok(written.map(|_| ()))
+    }
+
+    fn job(&self, index: usize, works: &[Work]) -> Job {
+        let mut job = Job {
+            spec: self.plan.cells[index].clone(),
+            accuracy: works.is_empty(),
+            profile: self.plan.profile && works.is_empty(),
+            turn: self.plan.turn,
+        };
+        // Everything is here; the same commit is to be used in every repetition.
+        job.spec.settings.offline = true;
+        job
+    }
+
+    /// Brings a cell to its new state.
+    fn take(&self, index: usize, state: &mut State, outcome: Outcome) {
+        self.bars.end();
+        let cell = &self.plan.cells[index];
+        let fail = |failure: Failure| {
+            let phase = failure.phase.as_deref().unwrap_or("start");
+            let message = &failure.message;
+            terminal::note(&format!("error: {}: {message} (phase {phase})", cell.name));
+            State::Failed(Box::new(WireFailure::new(cell, self.number, failure)))
+        };
+        let State::Going(works) = state else { return };
+        match outcome {
+            Outcome::Done(work) => {
+                works.push(*work);
+                if let Err(failure) = assemble::check(cell, works) {
+                    let message = &failure.error.message;
+                    terminal::note(&format!("error: {}: {message}", cell.name));
+                    *state = State::Failed(failure);
+                }
+            }
+            // What was good once and is refused now has changed.
+            Outcome::Refused(message) if self.number > 1 => {
+                *state = fail(Failure {
+                    kind: FailureKind::Changed,
+                    message,
+                    phase: None,
+                    stderr: String::new(),
+                });
+            }
+            Outcome::Refused(message) => {
+                terminal::note(&format!("error: {message}"));
+                *state = State::Refused;
+            }
+            Outcome::Failed(failure) => *state = fail(failure),
+        }
+    }
+
+    fn write(&self, index: usize, state: &State) -> Written {
+        let cell = &self.plan.cells[index];
+        write(cell, &self.folders.cells[index], state, self.peaks.of(cell))
+    }
 }
 
 /// Writes what there is of a cell.

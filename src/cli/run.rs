@@ -103,6 +103,7 @@ pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
         isolation: arguments.measuring.isolation()?,
         roofline: arguments.measuring.roofline(),
         profile: arguments.measuring.profile,
+        turn: arguments.measuring.turn()?,
         json: arguments.json,
     };
     let folders = cells::folders(arguments.out.as_deref(), &plan.cells)?;

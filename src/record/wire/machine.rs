@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::energy::Energy;
 use crate::measure::memory::{MemorySample, PhaseMemory};
-use crate::measure::noise::{self, Noise};
+use crate::measure::noise::{self, Disturbance, Noise};
 use crate::stats::trend::growth;
 
 /// Growth of anonymous memory over a timed pass below this is an allocator's habit, in bytes.
@@ -224,9 +224,10 @@ pub struct WireNoise {
 }
 
 impl WireNoise {
-    /// Of a pass on `cores_used` cores.
-    pub fn new(noise: &Noise, cores_used: usize) -> Self {
+    /// Of a pass on `cores_used` cores; where it took `turns`, other cells are no disturbance.
+    pub fn new(noise: &Noise, cores_used: usize, turns: bool) -> Self {
         let warnings = noise::warnings(noise, cores_used).into_iter();
+        let warnings = warnings.filter(|w| !(turns && w.disturbance == Disturbance::Others));
         let frequencies = noise.frequencies.iter();
         Self {
             span_s: noise.span_s,

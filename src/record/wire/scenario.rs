@@ -13,6 +13,9 @@ pub struct WireProtocolTiming {
     pub mlperf: bool,
     /// Seconds that the timed pass was to last at least.
     pub min_duration_s: f64,
+    /// Seconds of a turn, where cells took turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_s: Option<f64>,
     /// Queries that it was to have at least; in the offline scenario windows.
     pub min_queries: u64,
     /// Questions of a query.
@@ -32,6 +35,7 @@ impl From<&Timing> for WireProtocolTiming {
         let rules = &timing.rules;
         Self {
             mlperf: timing.mlperf,
+            turn_s: None,
             min_duration_s: rules.min_duration.as_secs_f64(),
             min_queries: rules.min_queries,
             samples_per_query: rules.samples_per_query,
