@@ -71,6 +71,7 @@ fn a_program_that_runs_no_cells_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let output = run(home.path(), &["--cell-program", "/nowhere/spanbench"]);
     assert_refused(&output, &["/nowhere/spanbench", "cannot be started"]);
+    assert!(!home.path().join("o").exists());
     // One that ends at once, and one that talks without end.
     #[cfg(unix)]
     for (program, what) in [

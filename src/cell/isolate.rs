@@ -22,6 +22,9 @@ pub const COMMAND: &str = "run-cell";
 /// How much of a process's standard error is kept: its end.
 const STDERR_KEPT: usize = 64 << 10;
 
+/// How long a process may take to end after its last word, writing a core file perhaps.
+const LAST_MOMENTS: Duration = Duration::from_secs(10);
+
 /// How cells' processes are made and watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Isolation {
@@ -197,8 +200,9 @@ impl<'a> CellProcess<'a> {
     }
 
     fn conclude(&mut self, ended: Ended) -> Outcome {
-        // What it said is all that is wanted of it; it may be gone already.
-        if !matches!(ended, Ended::Silent) {
+        // What it said is all that is wanted of it; one that said nothing ends of itself, and is
+        // to say how.
+        if !matches!(ended, Ended::Silent) || !self.ends_of_itself() {
             let _ = self.child.kill();
         }
         let status = self.child.wait();
@@ -220,6 +224,18 @@ impl<'a> CellProcess<'a> {
                 self.failed(kind, message, stderr)
             }
         }
+    }
+
+    /// Whether the process ends soon, now that its standard output has.
+    fn ends_of_itself(&mut self) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < LAST_MOMENTS {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+                Ok(Some(_)) | Err(_) => return true,
+            }
+        }
+        false
     }
 
     fn follow(&mut self, events: &Events, began: Instant, watcher: &dyn Watcher) -> Ended {

@@ -19,7 +19,7 @@ pub struct MeasuringArguments {
     #[arg(long, value_name = "SCENARIO", default_value = "offline")]
     scenario: Scenario,
     /// Queries a second that arrive, with --scenario server
-    #[arg(long, value_name = "R", value_parser = rate)]
+    #[arg(long, value_name = "R", value_parser = rate, alias = "target-qps")]
     rate: Option<f64>,
     /// Find the highest rate that holds the latency bound, with --scenario server
     #[arg(long)]

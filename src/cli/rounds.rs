@@ -45,9 +45,16 @@ enum State {
     Refused,
 }
 
-/// Runs the plan: the repetitions of different cells in turn, so that a machine that becomes
-/// slower makes all cells slower.
+/// Runs the plan, writes what comes of it and prints the table.
 pub fn execute(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
+    let result = measure(plan, folders);
+    folders.discard();
+    result
+}
+
+/// The repetitions of different cells in turn, so that a machine that becomes slower makes all
+/// cells slower.
+fn measure(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
     let bars = Bars::new();
     let peaks = Peaks::measure(plan)?;
     let mut states: Vec<State> = plan.cells.iter().map(|cell| begin(cell, &bars)).collect();
@@ -69,7 +76,6 @@ pub fn execute(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
             break;
         }
     }
-    folders.discard();
     let records = conclude(plan, folders, &states, &peaks, written.is_ok())?;
     written?;
     if records < plan.cells.len() {
