@@ -216,7 +216,7 @@ fn faults_and_switches() {
     let machine = Machine::empty();
     let own = [
         usage(0.0, 0.0, [5, 0, 0, 0]),
-        usage(1.0, 0.0, [9, 2001, 70, 11]),
+        usage(1.0, 0.0, [9, 4801, 70, 11]),
     ]
     .map(Some);
     let noise = noise_of(&machine, own, |_| {});
@@ -227,10 +227,10 @@ fn faults_and_switches() {
     let texts: Vec<_> = warnings(&noise, 2).into_iter().map(|w| w.text).collect();
     let expected = [
         "11 pages were read from disk or from swap while the clock ran (major faults)",
-        "threads were taken off their core 100 times per second and core: other processes, or more threads than cores",
+        "threads were taken off their core 240 times per second and core: other processes, or more threads than cores",
     ];
     assert_eq!(texts, expected);
-    // On four cores the same switches are fewer than 51 each.
+    // On four cores the same switches are hardly above 120 each, on five below.
     assert_eq!(
         found(&noise, 4),
         [Disturbance::MajorFaults, Disturbance::Preempted]
