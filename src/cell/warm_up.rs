@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AnswerError, Line};
+use super::answer::{AnswerError, Line, Progress};
 use crate::batch::Batch;
 use crate::stats::steady::{FEWEST_FOR_MSER_5, mser_5};
 use crate::windows::Window;
@@ -40,7 +40,7 @@ pub struct WarmUp {
 /// # Errors
 ///
 /// See [`AnswerError`].
-pub fn perform(line: &Line<'_>) -> Result<WarmUp, AnswerError> {
+pub fn perform(line: &Line<'_>, progress: &dyn Progress) -> Result<WarmUp, AnswerError> {
     let mut shortest: Option<Window> = None;
     for index in 0..line.dataset.questions.len().min(LOOKED_AT) {
         let windows = line.windower.question_windows(line.dataset, index)?;
@@ -64,6 +64,8 @@ pub fn perform(line: &Line<'_>) -> Result<WarmUp, AnswerError> {
             let started = Instant::now();
             line.model.span_logits(&batch)?;
             let pass = started.elapsed();
+            // It goes on: seconds in which nothing is told could be taken for a hang.
+            progress.advance(0);
             passes_ns.push(u64::try_from(pass.as_nanos()).unwrap_or(u64::MAX));
             series.push(pass.as_secs_f64());
             if began.elapsed() > LIMIT {

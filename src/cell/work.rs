@@ -201,7 +201,7 @@ impl<'a> Process<'a> {
         self.end("first_forward");
         let accuracy = self.accuracy(job, &line, protocol)?;
         self.progress.phase("warm_up");
-        let warm_up = warm_up::perform(&line)?;
+        let warm_up = warm_up::perform(&line, self.progress)?;
         self.end("warm_up");
         let measured = self.measure(&settings.timing, &line)?;
         let profiled = self.profile(job, &line)?;
