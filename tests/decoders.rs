@@ -180,7 +180,7 @@ fn fault(expected: &Expected, windows: usize, found: &Answer) -> Option<String> 
         && (margin.is_none() || found.margin == narrow(margin));
     let expected_span = expected.start.zip(expected.end);
     let found_span = match found.origin {
-        AnswerOrigin::Span { start, end } => Some((start, end)),
+        AnswerOrigin::Span { start, end, .. } => Some((start, end)),
         _ => None,
     };
     let agrees = agrees && (is_null || expected_span.is_none() || expected_span == found_span);

@@ -58,7 +58,7 @@ pub fn analyze(
 /// The span of an answer in its passage, in code points.
 pub fn span(answer: &Answer) -> Option<(usize, usize)> {
     match answer.origin {
-        AnswerOrigin::Span { start, end } => Some((start as usize, end as usize)),
+        AnswerOrigin::Span { start, end, .. } => Some((start as usize, end as usize)),
         AnswerOrigin::Null | AnswerOrigin::NoCandidate => None,
     }
 }

@@ -47,16 +47,26 @@ fn scored(first: &Work) -> &AccuracyPass {
     accuracy.expect("OK because the first process of a cell is asked to score")
 }
 
-/// Makes the record of `spec` from what its processes measured, each of them [`check`]ed, with
-/// the machine's peak where that is known.
+/// What a record says of the run that its cell is of.
+#[derive(Debug, Clone, Default)]
+pub struct About<'a> {
+    /// The machine's peak, where it is known.
+    pub roofline: Option<&'a Roofline>,
+    /// What the cells of the run have in common and no other run has.
+    pub run_id: Option<&'a str>,
+    /// The command that was given.
+    pub command: Option<&'a [String]>,
+}
+
+/// Makes the record of `spec` from what its processes measured, each of them [`check`]ed.
 ///
 /// # Panics
 ///
 /// Panics where `works` is empty or the first has no score: those are no results of the cell.
-pub fn assemble(spec: &CellSpec, works: &[Work], roofline: Option<&Roofline>) -> CellOutput {
+pub fn assemble(spec: &CellSpec, works: &[Work], about: &About<'_>) -> CellOutput {
     let first = &works[0];
     // What was measured is the processor.
-    let roofline = roofline.filter(|_| first.device == "cpu");
+    let roofline = about.roofline.filter(|_| first.device == "cpu");
     let accuracy = scored(first);
     let answers = works.iter().flat_map(|work| &work.timed.answers);
     let proof = proof::prove(&accuracy.questions, answers);
@@ -80,6 +90,8 @@ pub fn assemble(spec: &CellSpec, works: &[Work], roofline: Option<&Roofline>) ->
             .collect(),
         record: WireRecord {
             roofline: roofline.map(WireRoofline::of),
+            run_id: about.run_id.map(str::to_owned),
+            command: about.command.map(<[String]>::to_vec),
             ..record(spec, first, accuracy, repetitions, &proof)
         },
     }
@@ -171,6 +183,8 @@ fn record(
     WireRecord {
         schema: SCHEMA,
         cell: spec.name.clone(),
+        run_id: None,
+        command: None,
         started: first.started.clone(),
         model: first.model.clone(),
         dataset: first.dataset.clone(),

@@ -143,5 +143,9 @@ pub fn run(
     let work = work::perform(&job, &models::load, hub_progress, progress)?;
     let works = [work];
     assemble::check(spec, &works).map_err(CellError::TimedAnswers)?;
-    Ok(assemble::assemble(spec, &works, None))
+    Ok(assemble::assemble(
+        spec,
+        &works,
+        &assemble::About::default(),
+    ))
 }

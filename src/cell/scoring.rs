@@ -5,14 +5,15 @@ use super::work::AccuracyPass;
 use super::{CellSettings, analysis};
 use crate::analysis::wire::WireAnalysis;
 use crate::analysis::{self as analyses, Analysis, MissingPrediction, NullScale};
-use crate::dataset::Dataset;
-use crate::decode::{DecodeSettings, Decoder};
+use crate::dataset::{Dataset, Question};
+use crate::decode::{Answer, AnswerOrigin, DecodeSettings, Decoder};
 use crate::record::QuestionResult;
 use crate::record::folder::shortest;
 use crate::record::wire::WireAccuracy;
 use crate::score::{
     self, NoAnswerProbabilities, Predictions, Protocol, ScoreError, Scored, Summation,
 };
+use crate::windows::Window;
 
 /// How the cell's questions are answered under `protocol`.
 pub(super) fn answer_settings(settings: &CellSettings, protocol: Protocol) -> AnswerSettings {
@@ -92,14 +93,21 @@ fn question_results(
     analysis: &Analysis,
 ) -> Vec<QuestionResult> {
     let questions = dataset.questions.iter().zip(answers.answers);
+    let mut first_window = 0;
     questions
         .zip(scored.per_question.iter().zip(answers.windows_of))
         .zip(&analysis.errors)
-        .map(
-            |(((question, answer), (score, windows)), &error)| QuestionResult {
+        .map(|(((question, answer), (score, windows)), &error)| {
+            let own = &answers.windows[first_window..first_window + windows];
+            first_window += windows;
+            QuestionResult {
                 id: question.id.clone(),
+                question: question.text.clone(),
+                golds: distinct_golds(question),
+                passage: question.passage,
                 error,
                 span: analysis::span(&answer),
+                window: shown(&answer, own),
                 answer: answer.text,
                 score: score.unwrap_or_default(),
                 span_score: answer.score,
@@ -107,9 +115,31 @@ fn question_results(
                 null_odds: answer.null_odds,
                 windows,
                 latency_ms: None,
-            },
-        )
+            }
+        })
         .collect()
+}
+
+/// The gold answers' texts in the data set's order, each once.
+fn distinct_golds(question: &Question) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    for gold in &question.answers {
+        if !texts.contains(&gold.text) {
+            texts.push(gold.text.clone());
+        }
+    }
+    texts
+}
+
+/// What the window shows of the passage that the answer was taken from, in code points.
+fn shown(answer: &Answer, windows: &[Window]) -> Option<(usize, usize)> {
+    let AnswerOrigin::Span { window, .. } = answer.origin else {
+        return None;
+    };
+    let offsets = &windows.get(window)?.offsets;
+    let start = offsets.iter().map(|offset| offset.0).min()?;
+    let end = offsets.iter().map(|offset| offset.1).max()?;
+    Some((start as usize, end as usize))
 }
 
 /// Analyses scored answers and gives both.

@@ -1,11 +1,12 @@
 //! The rounds of a run: every cell once a round, each in a process of its own.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use spanbench::cell::assemble::{self, About};
 use spanbench::cell::child::Event;
 use spanbench::cell::failure::{Failure, FailureKind};
 use spanbench::cell::isolate::{self, CellProcess, Isolation, Outcome, Step, Watcher};
-use spanbench::cell::{CellSpec, Job, Work, assemble, fetch};
+use spanbench::cell::{CellSpec, Job, Work, fetch};
 use spanbench::measure::roofline::{self, Roofline};
 use spanbench::message::one_line;
 use spanbench::record::wire::WireFailure;
@@ -33,6 +34,27 @@ pub struct Plan {
     pub turn: Option<Duration>,
     /// Whether records are printed as JSON.
     pub json: bool,
+    /// What the records of this run have in common and no other run's.
+    pub run_id: String,
+    /// The command that was given.
+    pub command: Vec<String>,
+}
+
+impl Plan {
+    fn about<'a>(&'a self, roofline: Option<&'a Roofline>) -> About<'a> {
+        About {
+            roofline,
+            run_id: Some(&self.run_id),
+            command: Some(&self.command),
+        }
+    }
+}
+
+/// A name that no other run has.
+pub fn run_id() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let nanoseconds = now.map_or(0, |now| now.as_nanos());
+    format!("{nanoseconds:x}-{:x}", std::process::id())
 }
 
 /// How far a cell is.
@@ -239,22 +261,18 @@ impl Round<'_> {
 
     fn write(&self, index: usize, state: &State) -> Written {
         let cell = &self.plan.cells[index];
-        write(cell, &self.folders.cells[index], state, self.peaks.of(cell))
+        let about = self.plan.about(self.peaks.of(cell));
+        write(cell, &self.folders.cells[index], state, &about)
     }
 }
 
 /// Writes what there is of a cell.
-fn write(
-    cell: &CellSpec,
-    folder: &Folder,
-    state: &State,
-    roofline: Option<&Roofline>,
-) -> anyhow::Result<()> {
+fn write(cell: &CellSpec, folder: &Folder, state: &State, about: &About<'_>) -> anyhow::Result<()> {
     match state {
         State::Refused => {}
         State::Failed(failure) => folder.write_failure(failure)?,
         State::Going(works) => {
-            let output = assemble::assemble(cell, works, roofline);
+            let output = assemble::assemble(cell, works, about);
             folder.write(&output, &render::markdown::report(&output.record))?;
         }
     }
@@ -277,7 +295,8 @@ fn conclude(
         let record = match state {
             State::Going(works) if !works.is_empty() && written => {
                 good += 1;
-                let CellOutput { record, .. } = assemble::assemble(cell, works, peaks.of(cell));
+                let about = plan.about(peaks.of(cell));
+                let CellOutput { record, .. } = assemble::assemble(cell, works, &about);
                 notes(&record);
                 CellRecord::Finished(Box::new(record))
             }

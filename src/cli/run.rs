@@ -105,6 +105,10 @@ pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
         profile: arguments.measuring.profile,
         turn: arguments.measuring.turn()?,
         json: arguments.json,
+        run_id: rounds::run_id(),
+        command: std::env::args_os()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect(),
     };
     let folders = cells::folders(arguments.out.as_deref(), &plan.cells)?;
     rounds::execute(&plan, &folders)

@@ -203,11 +203,15 @@ impl<'a> Texts<'a> {
     }
 
     fn origin(&self, best: Option<&Candidate>) -> AnswerOrigin {
-        let words = best.map(|best| self.words(best));
-        match words.and_then(|words| words.first().zip(words.last())) {
+        let Some(best) = best else {
+            return AnswerOrigin::NoCandidate;
+        };
+        let words = self.words(best);
+        match words.first().zip(words.last()) {
             Some((first, last)) => AnswerOrigin::Span {
                 start: first.start,
                 end: last.end,
+                window: best.window,
             },
             None => AnswerOrigin::NoCandidate,
         }

@@ -122,6 +122,9 @@ pub enum AnswerOrigin {
         /// Past-the-end code point. The google decoder's text may be a part of
         /// what is covered, which is whole words there.
         end: u32,
+        /// Which of the question's windows it was taken from; of several with the same text
+        /// (pipeline) the first.
+        window: usize,
     },
     /// "No answer" won.
     Null,

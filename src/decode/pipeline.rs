@@ -29,6 +29,8 @@ struct Candidate<'a> {
     score: f64,
     /// First and past-the-end code point of the first such span.
     offsets: (u32, u32),
+    /// The window of that span.
+    window: usize,
     text: &'a str,
     lowered: String,
 }
@@ -48,7 +50,7 @@ pub fn answer(
 ) -> Answer {
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     let mut null: Option<f64> = None;
-    for logits in windows {
+    for (index, logits) in windows.iter().enumerate() {
         let mut start = probabilities(logits.window, logits.start);
         let mut end = probabilities(logits.window, logits.end);
         let score = f64::from(start[0] * end[0]);
@@ -60,7 +62,7 @@ pub fn answer(
             if window.offset(first).is_some() && window.offset(last).is_some() {
                 let (first, last) = (first - window.passage_start, last - window.passage_start);
                 let offsets = window.word_span(first, last);
-                add(&mut candidates, passage, f64::from(score), offsets);
+                add(&mut candidates, passage, f64::from(score), offsets, index);
             }
         }
     }
@@ -93,6 +95,7 @@ fn origin(best: &Candidate<'_>) -> AnswerOrigin {
     AnswerOrigin::Span {
         start,
         end: end.max(start),
+        window: best.window,
     }
 }
 
@@ -137,6 +140,7 @@ fn add<'a>(
     passage: &CharacterIndex<'a>,
     score: f64,
     offsets: (u32, u32),
+    window: usize,
 ) {
     // Offsets that run backwards make an empty slice in Python too.
     let text = passage.slice(offsets.0 as usize, offsets.1 as usize);
@@ -147,6 +151,7 @@ fn add<'a>(
         None => candidates.push(Candidate {
             score,
             offsets,
+            window,
             text,
             lowered,
         }),
@@ -189,7 +194,14 @@ mod tests {
         let logits = [0.0, 9.0, 9.0, 0.0, 0.0, 0.0, 20.0, 9.0];
         let answer = decode(logits, logits, false);
         assert_eq!(answer.text, "green");
-        assert_eq!(answer.origin, AnswerOrigin::Span { start: 8, end: 13 });
+        assert_eq!(
+            answer.origin,
+            AnswerOrigin::Span {
+                start: 8,
+                end: 13,
+                window: 0
+            }
+        );
         assert!((answer.score - 1.0).abs() < 1e-6, "{}", answer.score);
     }
 
@@ -199,7 +211,14 @@ mod tests {
         let logits = [-50.0, 0.0, 0.0, 1.0, 1.0, -50.0, 1.2, 0.0];
         let apart = decode(logits, logits, true);
         assert_eq!(apart.text, "Red");
-        assert_eq!(apart.origin, AnswerOrigin::Span { start: 0, end: 3 });
+        assert_eq!(
+            apart.origin,
+            AnswerOrigin::Span {
+                start: 0,
+                end: 3,
+                window: 0
+            }
+        );
         assert!(apart.null_odds.unwrap() < 0.0);
     }
 

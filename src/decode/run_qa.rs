@@ -12,6 +12,8 @@ struct Candidate {
     score: f32,
     /// First and past-the-end code point in the passage.
     offsets: (u32, u32),
+    /// Which of the windows it is from.
+    window: usize,
 }
 
 /// Chooses the answer to one question from the logits of its windows.
@@ -28,13 +30,13 @@ pub fn answer(
 ) -> Answer {
     let mut candidates = Vec::new();
     let mut null_score: Option<f32> = None;
-    for logits in windows {
+    for (index, logits) in windows.iter().enumerate() {
         let null = logits.start[0] + logits.end[0];
         // "Smaller than", so that the first of equals stays, as in run_qa.
         if null_score.is_none_or(|least| null < least) {
             null_score = Some(null);
         }
-        collect(logits, settings, &mut candidates);
+        collect(logits, index, settings, &mut candidates);
     }
     // Stable, so that equals keep the order of windows, starts and ends.
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -73,12 +75,18 @@ fn origin_of(best: Option<&Candidate>) -> AnswerOrigin {
         AnswerOrigin::Span {
             start,
             end: end.max(start),
+            window: best.window,
         }
     })
 }
 
 /// Adds the candidates of one window.
-fn collect(logits: &WindowLogits<'_>, settings: &DecodeSettings, candidates: &mut Vec<Candidate>) {
+fn collect(
+    logits: &WindowLogits<'_>,
+    window: usize,
+    settings: &DecodeSettings,
+    candidates: &mut Vec<Candidate>,
+) {
     let ends = best_positions(logits.end, settings.n_best);
     for start in best_positions(logits.start, settings.n_best) {
         let Some((first, _)) = logits.window.offset(start) else {
@@ -94,6 +102,7 @@ fn collect(logits: &WindowLogits<'_>, settings: &DecodeSettings, candidates: &mu
             candidates.push(Candidate {
                 score: logits.start[start] + logits.end[end],
                 offsets: (first, last),
+                window,
             });
         }
     }
@@ -152,7 +161,14 @@ mod tests {
         );
         // 1+5 for "red" beats 3+2 for "green blue"; the 5 does not pair with the later start.
         assert_eq!(answer.text, "red");
-        assert_eq!(answer.origin, AnswerOrigin::Span { start: 0, end: 3 });
+        assert_eq!(
+            answer.origin,
+            AnswerOrigin::Span {
+                start: 0,
+                end: 3,
+                window: 0
+            }
+        );
         assert!((answer.score - 6.0).abs() < 1e-6);
         assert_eq!(answer.margin, Some(1.0));
         assert_eq!(answer.null_odds, None);

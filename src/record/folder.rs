@@ -224,11 +224,15 @@ pub(crate) fn shortest(value: f32) -> f64 {
 fn question_lines(questions: &[QuestionResult]) -> Vec<u8> {
     let wire = questions.iter().map(|question| WireQuestion {
         id: question.id.clone(),
+        question: Some(question.question.clone()),
+        golds: Some(question.golds.clone()),
+        passage: Some(question.passage),
         exact_match: question.score.exact_match,
         f1: question.score.f1,
         answer: question.answer.clone(),
         error: question.error.map(|kind| kind.name().to_owned()),
         span: question.span.map(|(start, end)| [start, end]),
+        window: question.window.map(|(start, end)| [start, end]),
         score: question.span_score,
         margin: question.margin,
         null_odds: question.null_odds,

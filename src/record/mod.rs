@@ -1,9 +1,11 @@
 //! What a run leaves behind: the record, the answers and a line a question.
 
 pub mod folder;
+pub mod run;
 pub mod wire;
 
 pub use folder::{Folder, FolderError};
+pub use run::{Cell, ReadError, Run};
 pub use wire::{WireFailure, WireRecord, WireSamples};
 
 use crate::analysis::ErrorKind;
@@ -15,6 +17,12 @@ use serde::{Deserialize, Serialize};
 pub struct QuestionResult {
     /// The question's id.
     pub id: String,
+    /// The question as written.
+    pub question: String,
+    /// Its gold answers as annotated, each text once; none where the passage holds none.
+    pub golds: Vec<String>,
+    /// Number of its passage in the data set.
+    pub passage: usize,
     /// The answer given; empty for "no answer".
     pub answer: String,
     /// What it scored.
@@ -23,6 +31,9 @@ pub struct QuestionResult {
     pub error: Option<ErrorKind>,
     /// Where the answer stands in the passage, in code points, the end exclusive.
     pub span: Option<(usize, usize)>,
+    /// What the window shows of the passage that the answer was taken from, in code points, the
+    /// end exclusive; nothing for "no answer".
+    pub window: Option<(usize, usize)>,
     /// Start logit plus end logit of the span answered with; a probability for the pipeline.
     pub span_score: f32,
     /// Distance to the best span of another text.

@@ -36,6 +36,13 @@ pub struct WireRecord {
     pub schema: u32,
     /// Name of the cell.
     pub cell: String,
+    /// The run that the cell is of: cells with the same were measured in the same rounds. Older
+    /// records lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// The command that was given, its arguments one by one; older records lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
     /// When the cell began, in UTC (RFC 3339).
     pub started: String,
     /// What answered.
@@ -213,6 +220,17 @@ pub struct WireProtocol {
 pub struct WireQuestion {
     /// The question's id.
     pub id: String,
+    /// The question as written; older records lack it.
+    #[serde(default)]
+    pub question: Option<String>,
+    /// Its gold answers as annotated, each text once; empty where the passage holds none. Older
+    /// records lack them.
+    #[serde(default)]
+    pub golds: Option<Vec<String>>,
+    /// Number of its passage in the data set: questions with the same number share it. Older
+    /// records lack it.
+    #[serde(default)]
+    pub passage: Option<usize>,
     /// 1 or 0.
     pub exact_match: f64,
     /// Between 0 and 1.
@@ -225,6 +243,10 @@ pub struct WireQuestion {
     /// First and past-the-end code point of the answer in the passage, where it is a part of it.
     #[serde(default)]
     pub span: Option<[usize; 2]>,
+    /// What the window shows of the passage that the answer was taken from: first and past-the-end
+    /// code point; absent for "no answer" and in older records.
+    #[serde(default)]
+    pub window: Option<[usize; 2]>,
     /// Start logit plus end logit; for the pipeline a probability.
     pub score: f32,
     /// Distance to the best span of another text.
