@@ -15,6 +15,7 @@ pub mod analysis;
 pub mod batch;
 pub mod bundled;
 pub mod cell;
+pub mod compare;
 pub mod dataset;
 pub mod decode;
 pub mod device;
