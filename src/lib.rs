@@ -19,6 +19,7 @@ pub mod compare;
 pub mod dataset;
 pub mod decode;
 pub mod device;
+pub mod gate;
 mod hash;
 pub mod hub;
 mod json;
