@@ -34,6 +34,7 @@ pub mod record;
 pub mod render;
 pub mod score;
 pub mod stats;
+pub mod suite;
 pub mod tokenizer;
 mod unicode;
 pub mod windows;

@@ -1,6 +1,7 @@
 //! The command line: one file a command. Arguments in, library called, result out.
 
 mod cells;
+mod folders;
 mod list;
 mod measuring;
 mod progress;
@@ -37,7 +38,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer data sets with models and record accuracy, speed and memory
-    Run(Box<run::RunArguments>),
+    Run(Box<run::RunCommand>),
     /// Do one cell's job: what `run` starts for each
     #[command(hide = true)]
     RunCell(run_cell::RunCellArguments),
@@ -45,7 +46,7 @@ enum Command {
     Score(score::ScoreArguments),
     /// Fetch a model or data set from the Hugging Face Hub into the shared cache
     Pull(pull::PullArguments),
-    /// List models, data sets or devices
+    /// List models, data sets, suites or devices
     List(list::ListArguments),
 }
 
@@ -58,7 +59,7 @@ impl Cli {
     pub fn execute(self) -> anyhow::Result<()> {
         match self.command {
             None => run::execute(&self.run),
-            Some(Command::Run(arguments)) => run::execute(&arguments),
+            Some(Command::Run(command)) => run::execute_command(&command),
             Some(Command::RunCell(arguments)) => run_cell::execute(&arguments),
             Some(Command::Score(arguments)) => score::execute(&arguments),
             Some(Command::Pull(arguments)) => pull::execute(&arguments),
