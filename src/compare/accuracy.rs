@@ -39,13 +39,9 @@ impl Accuracy {
         let group = |pairs: &[Pair]| group(pairs, settings.resamples, settings);
         let all = group(pairs);
         let p = exact_p(all.exact_match.higher, all.exact_match.lower);
-        let side = if all.exact_match.higher > all.exact_match.lower {
-            Verdict::Better
-        } else {
-            Verdict::Worse
-        };
-        let exact_match = (p < 1.0 - settings.level).then_some(side);
-        let f1 = shown_f1(&all.f1, settings.level);
+        let level = settings.level;
+        let exact_match = shown(&all.exact_match, Some(p), level);
+        let f1 = shown(&all.f1, None, level);
         let identical = pairs.iter().all(|pair| {
             pair.base.answer == pair.candidate.answer && pair.differences() == [0.0; 2]
         });
@@ -89,13 +85,21 @@ fn is_few(change: &Change) -> bool {
     change.higher + change.lower < FEW_CHANGES
 }
 
-/// The verdict where a difference of F1 is shown: its interval lies on one side of 0, and of
-/// few changes so do they, by the sign test.
-fn shown_f1(change: &Change, level: f64) -> Option<Verdict> {
-    let interval = change.interval?;
-    if is_few(change) && exact_p(change.higher, change.lower) >= 1.0 - level {
-        None
-    } else if interval.lower > 0.0 {
+/// The verdict where a difference is shown: the expanded interval lies on one side of 0, and `p`
+/// is below what the level leaves. Where there is no p, that of the sign test stands for it
+/// among few changes.
+///
+/// McNemar's test alone is not enough: it takes questions of a passage to be independent. In a
+/// simulation of equal models that are each better at some passages (a quarter of the variance
+/// of differences) it called the candidate worse in 11 of 100 trials of 48 passages with 25
+/// questions each, and both together in 3.
+fn shown(change: &Change, p: Option<f64>, level: f64) -> Option<Verdict> {
+    let few = is_few(change).then(|| exact_p(change.higher, change.lower));
+    if p.or(few).is_some_and(|p| p >= 1.0 - level) {
+        return None;
+    }
+    let interval = change.expanded?;
+    if interval.lower > 0.0 {
         Some(Verdict::Better)
     } else if interval.upper < 0.0 {
         Some(Verdict::Worse)
@@ -107,7 +111,7 @@ fn shown_f1(change: &Change, level: f64) -> Option<Verdict> {
 /// What is to be made of a change over `n` questions; `shown` is the verdict where a
 /// difference is shown.
 fn judge(change: &Change, n: usize, margin: f64, shown: Option<Verdict>, level: f64) -> Judged {
-    let (above, below) = change.interval.map_or((false, false), |interval| {
+    let (above, below) = change.expanded.map_or((false, false), |interval| {
         (interval.lower > -margin, interval.upper < margin)
     });
     let rare = |changes| !is_few(change) || is_rarer(changes, n, margin / 100.0, level);

@@ -145,6 +145,7 @@ impl From<&Change> for WireChange {
             candidate: change.candidate,
             difference: change.difference,
             interval: change.interval.map(Into::into),
+            expanded: change.expanded.map(Into::into),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Settings;
 use super::pairing::Pair;
 use crate::analysis::intervals::FEWEST_PASSAGES;
 use crate::stats::Interval;
-use crate::stats::bootstrap::{Unit, percentile_intervals};
+use crate::stats::bootstrap::{Resamples, Unit, expanded_level};
 
 /// What was drawn as a whole by the bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +54,10 @@ pub struct Change {
     pub candidate: f64,
     /// Candidate less base, in percentage points.
     pub difference: f64,
-    /// The difference's interval; absent below two units.
+    /// The difference's percentile interval; absent below two units.
     pub interval: Option<Interval>,
+    /// The same, wider where units are few, so that the level is held: verdicts go by this one.
+    pub expanded: Option<Interval>,
     /// Questions in which the candidate's is higher.
     pub higher: usize,
     /// Questions in which it is lower.
@@ -80,7 +82,18 @@ pub struct Group {
 /// Both scores of `pairs` with their intervals.
 pub(super) fn group(pairs: &[Pair], resamples: usize, settings: &Settings) -> Group {
     let (units, drawn) = units(pairs);
-    let intervals = percentile_intervals(&units, resamples, settings.level, settings.seed);
+    let resamples = Resamples::of(&units, resamples, settings.seed);
+    let intervals = |level| {
+        let intervals = resamples.as_ref().map(|drawn| drawn.intervals(level));
+        intervals.map(|figures| {
+            figures.map(|interval| Interval {
+                lower: 100.0 * interval.lower,
+                upper: 100.0 * interval.upper,
+            })
+        })
+    };
+    let plain = intervals(settings.level);
+    let expanded = intervals(expanded_level(settings.level, units.len()));
     let [exact_match, f1] = [0, 1].map(|figure| {
         let mean = |sum: f64| 100.0 * sum / pairs.len().max(1) as f64;
         let score = |pair: &Pair| {
@@ -96,10 +109,8 @@ pub(super) fn group(pairs: &[Pair], resamples: usize, settings: &Settings) -> Gr
             candidate: mean(pairs.iter().map(|pair| score(pair)[1]).sum()),
             // From the differences: equal answers make an exact 0.
             difference: mean(pairs.iter().map(|pair| pair.differences()[figure]).sum()),
-            interval: intervals.map(|intervals| Interval {
-                lower: 100.0 * intervals[figure].lower,
-                upper: 100.0 * intervals[figure].upper,
-            }),
+            interval: plain.map(|of| of[figure]),
+            expanded: expanded.map(|of| of[figure]),
             higher: count(|difference| difference > 0.0),
             lower: count(|difference| difference < 0.0),
         }

@@ -271,10 +271,12 @@ impl Comparison<'_> {
 ///
 /// `settings` are taken as they are: see [`Settings::check`].
 ///
-/// Exact match is better or worse where McNemar's exact test says so at the level. F1
-/// is, where the bootstrap interval of its difference lies on one side of 0. Otherwise they
-/// are the same where the whole interval lies within the margin, and inconclusive where it
-/// does not. Where fewer than 20 questions changed, exact tests of how many have to agree.
+/// Exact match is better or worse where McNemar's exact test says so at the level and the
+/// bootstrap interval of the difference lies on one side of 0; F1 where the interval does.
+/// Otherwise they are the same where the whole interval lies within the margin, and
+/// inconclusive where it does not. Where fewer than 20 questions changed, exact tests of how
+/// many have to agree. The interval is the one that is expanded for few passages. Equal answers
+/// are the same.
 /// Of speed and memory see [`crate::stats::paired`].
 pub fn compare<'a>(base: &'a Run, candidate: &'a Run, settings: &Settings) -> Comparison<'a> {
     let pairing = Pairing::of(&base.questions, &candidate.questions);

@@ -90,7 +90,7 @@ fn by(
 fn order(a: &Slice, b: &Slice, min_slice: usize) -> std::cmp::Ordering {
     let is_small = |slice: &Slice| slice.group.n < min_slice;
     let sure = |slice: &Slice| {
-        let interval = slice.group.exact_match.interval;
+        let interval = slice.group.exact_match.expanded;
         interval.map_or(0.0, |interval| interval.upper.min(0.0))
     };
     let drops = |slice: &Slice| {

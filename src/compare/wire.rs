@@ -201,6 +201,9 @@ pub struct WireChange {
     pub difference: f64,
     /// The difference's percentile bootstrap interval; null below two units.
     pub interval: Option<WireEnds>,
+    /// The same, wider where units are few, so that the level is held (Hesterberg's expanded
+    /// percentile interval): verdicts go by this one.
+    pub expanded: Option<WireEnds>,
 }
 
 /// From `lower` up to `upper`.
