@@ -21,6 +21,7 @@ pub mod device;
 mod hash;
 pub mod hub;
 mod json;
+pub mod leaderboard;
 pub mod measure;
 pub mod message;
 pub mod models;
