@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             cli::report(&error);
-            ExitCode::from(2)
+            cli::exit_code(&error)
         }
     }
 }

@@ -6,6 +6,7 @@ mod measuring;
 mod progress;
 mod pull;
 mod questions;
+mod report;
 mod rounds;
 mod run;
 mod run_cell;
@@ -24,7 +25,7 @@ use spanbench::message::one_line;
 /// Without a command, `run` is meant: the bundled model answers the bundled
 /// data set, with no network.
 ///
-/// Exit codes: 0 good, 2 bad input or failure.
+/// Exit codes: 0 good, 1 an answer that is a no, 2 bad input or failure.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -45,6 +46,8 @@ enum Command {
     Score(score::ScoreArguments),
     /// Fetch a model or data set from the Hugging Face Hub into the shared cache
     Pull(pull::PullArguments),
+    /// Rank many runs, and write them as Markdown, CSV, LaTeX, model-index or JUnit XML
+    Report(report::ReportArguments),
     /// List models, data sets or devices
     List(list::ListArguments),
 }
@@ -62,6 +65,7 @@ impl Cli {
             Some(Command::RunCell(arguments)) => run_cell::execute(&arguments),
             Some(Command::Score(arguments)) => score::execute(&arguments),
             Some(Command::Pull(arguments)) => pull::execute(&arguments),
+            Some(Command::Report(arguments)) => report::execute(&arguments),
             Some(Command::List(arguments)) => list::execute(&arguments),
         }
     }
@@ -88,9 +92,19 @@ pub fn explain(error: &clap::Error) -> ExitCode {
 #[error("told already")]
 struct Reported;
 
+/// The command did its work, and its answer is told by an exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is exit code {0}")]
+struct Answer(u8);
+
+/// The exit code of an error.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(error.downcast_ref().map_or(2, |Answer(code)| *code))
+}
+
 /// Prints an error and its causes as one line on standard error, unless that was done.
 pub fn report(error: &anyhow::Error) {
-    if error.is::<Reported>() {
+    if error.is::<Reported>() || error.is::<Answer>() {
         return;
     }
     terminal::note(&format!("error: {}", one_line(error.as_ref())));
