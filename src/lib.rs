@@ -23,6 +23,7 @@ pub mod gate;
 mod hash;
 pub mod hub;
 mod json;
+pub mod leaderboard;
 pub mod measure;
 pub mod message;
 pub mod models;

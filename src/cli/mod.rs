@@ -7,6 +7,7 @@ mod measuring;
 mod progress;
 mod pull;
 mod questions;
+mod report;
 mod rounds;
 mod run;
 mod run_cell;
@@ -25,7 +26,8 @@ use spanbench::message::one_line;
 /// Without a command, `run` is meant: the bundled model answers the bundled
 /// data set, with no network.
 ///
-/// Exit codes: 0 good, 2 bad input or failure, 130 interrupted.
+/// Exit codes: 0 good, 1 an answer that is a no (a regression, no model within a budget), 2 bad
+/// input or failure, 3 not comparable or inconclusive, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -46,6 +48,8 @@ enum Command {
     Score(score::ScoreArguments),
     /// Fetch a model or data set from the Hugging Face Hub into the shared cache
     Pull(pull::PullArguments),
+    /// Rank many runs, and write them as Markdown, CSV, LaTeX, model-index or JUnit XML
+    Report(report::ReportArguments),
     /// List models, data sets, suites or devices
     List(list::ListArguments),
 }
@@ -63,6 +67,7 @@ impl Cli {
             Some(Command::RunCell(arguments)) => run_cell::execute(&arguments),
             Some(Command::Score(arguments)) => score::execute(&arguments),
             Some(Command::Pull(arguments)) => pull::execute(&arguments),
+            Some(Command::Report(arguments)) => report::execute(&arguments),
             Some(Command::List(arguments)) => list::execute(&arguments),
         }
     }
@@ -93,6 +98,9 @@ enum Ended {
     /// Somebody pressed Ctrl-C, or the system wanted it to end.
     #[error("interrupted")]
     Interrupted,
+    /// The command did its work, and its answer is told by an exit code.
+    #[error("the answer is exit code {0}")]
+    Answer(u8),
 }
 
 impl Ended {
@@ -101,6 +109,7 @@ impl Ended {
             Self::Failed => FAILURE,
             // What shells say of a program that Ctrl-C ended.
             Self::Interrupted => 130,
+            Self::Answer(code) => *code,
         }
     }
 }
