@@ -22,6 +22,7 @@ pub mod device;
 mod hash;
 pub mod hub;
 mod json;
+pub mod leaderboard;
 pub mod measure;
 pub mod message;
 pub mod models;
