@@ -43,10 +43,10 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
     }
     let mut content = figures(&told);
     if !plots.is_empty() {
-        content.push(element("div", &[("class", "plots")], plots.into_iter().collect()));
         let text = "On the dashed line a probability of \"no answer\" comes true as often as it says. Above it the model says \
                     \"no answer\" too seldom. Bins without questions are left out.";
-        content.push(element("p", &[("class", "hint")], Markup::text(text)));
+        plots.push(element("p", &[("class", "hint")], Markup::text(text)));
+        content.push(element("div", &[("class", "plots small")], plots.into_iter().collect()));
     }
     for (number, told) in told.iter().enumerate() {
         let id = format!("answerability-{}", number + 1);

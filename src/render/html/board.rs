@@ -7,7 +7,7 @@ use super::svg::strip::{self, Interval};
 use super::table::{Column, Field, Row, Table};
 use super::Section;
 use crate::leaderboard::wire::{
-    WireBudget, WireLeaderboard, WireRow, WireSpeeds, WireTable,
+    WireBudget, WireConditions, WireLeaderboard, WireRow, WireSpeeds, WireTable,
 };
 use crate::render::figure;
 
@@ -50,8 +50,8 @@ fn table(number: usize, board: &WireTable) -> Markup {
         Column::figures("peak, MB"),
         Column::figures("J per 1000 questions"),
         Column::figures("parameters, 10\u{2076}"),
-        Column::words("timed under"),
         Column::words("on the front of F1 and"),
+        Column::figures("conditions"),
     ];
     let rows = board.rows.iter().enumerate();
     let rows = rows.map(|(place, row)| board_row(board, place, row, &scale, best, columns.len()));
@@ -64,6 +64,13 @@ fn table(number: usize, board: &WireTable) -> Markup {
         class: "wide",
     };
     let mut content = element("h3", &[], Markup::foreign(&what)).and(table.markup());
+    let conditions = board.conditions.iter().map(|conditions| {
+        let text = format!("{}, {}", under(conditions), conditions.machine);
+        element("li", &[], Markup::foreign(&text))
+    });
+    let list = element("ol", &[], conditions.collect());
+    let text = Markup::text("Conditions; speed, latency, memory and energy compare only within the same:");
+    content.push(element("div", &[("class", "hint")], text.and(list)));
     if let Some(ranking) = &board.ranking {
         let text = format!(
             "Ranks over the {} questions that all rows have; in brackets the {:.0} % interval of the rank in {} resamples of {} {}. \
@@ -86,7 +93,7 @@ fn board_row(board: &WireTable, place: usize, row: &WireRow, scale: &Scale, best
     let interval = Interval { value: figures.f1, ends: figures.f1_interval.map(|[low, high]| (low, high)) };
     let says = format!("{}: F1 {:.2} %", row.model, figures.f1.unwrap_or(f64::NAN));
     let conditions = row.conditions.and_then(|number| board.conditions.get(number));
-    let timed_under = conditions.map(|c| format!("{}, {}, {} threads, {}", c.scenario, c.device, c.threads, c.machine));
+    let timed_under = row.conditions.map_or("\u{2013}".to_owned(), |number| (number + 1).to_string());
     let fronts = conditions.map(|c| c.fronts.as_slice()).unwrap_or_default();
     let fronts = fronts.iter().filter(|front| front.rows.contains(&place));
     let fronts: Vec<String> = fronts.map(|front| front_name(&front.figure)).collect();
@@ -108,8 +115,8 @@ fn board_row(board: &WireTable, place: usize, row: &WireRow, scale: &Scale, best
         doubtful(megabytes, row.memory_doubtful),
         speed(figures.joules_per_1000_questions),
         Field::figure(figures.parameters.map(|count| count as f64 / 1e6), 1),
-        Field::foreign(&timed_under.unwrap_or_default()),
         Field::text(fronts.join(", ")),
+        Field::text(timed_under),
     ];
     Row { fields, properties: Vec::new() }
 }
@@ -129,6 +136,12 @@ fn front_name(figure: &str) -> String {
         "joules_per_1000_questions" => "energy".to_owned(),
         other => other.trim_end_matches("_ms").replace("latency_p999", "p99.9").replace("latency_", "").replace('_', " "),
     }
+}
+
+/// How rows of the same conditions were timed.
+pub fn under(conditions: &WireConditions) -> String {
+    let threads = if conditions.threads == 1 { "thread" } else { "threads" };
+    format!("{}, {}, {} {threads}", conditions.scenario, conditions.device, conditions.threads)
 }
 
 fn failures(rows: &[WireRow]) -> Markup {
@@ -153,7 +166,7 @@ fn budget(budget: &WireBudget, leaderboard: &WireLeaderboard) -> Markup {
         let Some(table) = leaderboard.tables.get(choice.table) else { continue };
         let model = |row: Option<usize>| row.and_then(|row| table.rows.get(row)).map(|row| row.model.as_str());
         let conditions = table.conditions.get(choice.conditions);
-        let under = conditions.map(|c| format!(", {}, {}, {}", c.scenario, c.device, c.machine)).unwrap_or_default();
+        let under = conditions.map(|c| format!(", {}, {}", under(c), c.machine)).unwrap_or_default();
         let mut text = Markup::foreign(&format!("{}{under}", table.dataset)).and(Markup::text(": "));
         text.push(match model(choice.best) {
             Some(best) => element("strong", &[], Markup::foreign(best)),

@@ -32,7 +32,8 @@ pub fn section(comparison: &WireComparison, number: usize, of: usize) -> Option<
     let (id, title) = if of == 1 {
         ("comparison".to_owned(), "Comparison".to_owned())
     } else {
-        let title = format!("Comparison {number}: {} against {}", comparison.candidate.cell, comparison.base.cell);
+        let [candidate, base] = names(comparison);
+        let title = format!("Comparison {number}: {candidate} against {base}");
         (format!("comparison-{number}"), title)
     };
     Section::new(&id, &title, content)
@@ -58,30 +59,69 @@ fn class(verdict: Verdict) -> &'static str {
     }
 }
 
+/// Names of candidate and base that tell them apart: the cells, or what else differs.
+pub fn names(comparison: &WireComparison) -> [String; 2] {
+    let ways: [fn(&WireSide) -> String; 4] = [
+        |side| side.cell.clone(),
+        |side| format!("{} {}", side.model, side.dtype),
+        |side| format!("{} {} {} {}", side.model, side.dtype, side.compute_dtype, side.ops),
+        |side| side.path.clone(),
+    ];
+    let sides = [&comparison.candidate, &comparison.base];
+    let mut named = ways.iter().map(|way| sides.map(way));
+    let differing = named.find(|[candidate, base]| candidate != base);
+    differing.unwrap_or_else(|| ["candidate", "base"].map(str::to_owned))
+}
+
+/// What is compared, side by side.
 fn sides(comparison: &WireComparison, number: usize) -> Markup {
-    let side = |name: &str, side: &WireSide| {
-        let revision: String = side.revision.as_deref().unwrap_or("\u{2013}").chars().take(12).collect();
-        let arithmetic = format!("{} weights, {} products, {}", side.dtype, side.compute_dtype, side.ops);
-        let words = [&side.cell, &side.model, &revision, &arithmetic, &side.dataset, &side.device, &side.started, &side.path];
-        let mut fields = vec![Field::text(name)];
-        fields.extend(words.map(|word| Field::foreign(word)));
-        fields.push(Field::text(side.questions));
-        fields.push(Field::text(side.repetitions));
-        fields.push(Field::of(side.doubts.iter().map(|doubt| element("p", &[], Markup::foreign(doubt))).collect()));
-        Row { fields, properties: Vec::new() }
+    let of = |side: &WireSide| {
+        [
+            ("cell", side.cell.clone()),
+            ("model", side.model.clone()),
+            ("revision", side.revision.clone().unwrap_or("\u{2013}".to_owned())),
+            ("architecture", side.architecture.clone()),
+            ("weights kept in, multiplied in", format!("{}, {}", side.dtype, side.compute_dtype)),
+            ("operations", side.ops.clone()),
+            ("data set", side.dataset.clone()),
+            ("device", side.device.clone()),
+            ("questions", side.questions.to_string()),
+            ("repetitions", side.repetitions.to_string()),
+            ("began (UTC)", side.started.clone()),
+            ("folder", side.path.clone()),
+        ]
     };
-    let names = ["side", "cell", "model", "revision", "numbers", "data set", "device", "began (UTC)", "folder"];
-    let mut columns: Vec<Column> = names.map(Column::words).into();
-    columns.extend([Column::figures("questions"), Column::figures("repetitions"), Column::words("doubts of speed")]);
+    let both = of(&comparison.base).into_iter().zip(of(&comparison.candidate));
+    let mut rows: Vec<Row> = both
+        .map(|((name, base), (_, candidate))| {
+            let class = if base == candidate { "" } else { "differs" };
+            let [base, candidate] = [base, candidate].map(|value| Field::foreign(&value).class(class));
+            Row { fields: vec![Field::text(name), base, candidate], properties: Vec::new() }
+        })
+        .collect();
+    let doubts = [&comparison.base, &comparison.candidate].map(|side| doubts(&side.doubts));
+    let fields = [Field::text("doubts of speed and memory")].into_iter().chain(doubts).collect();
+    rows.push(Row { fields, properties: Vec::new() });
     Table {
         id: &format!("sides-{number}"),
         caption: "What is compared",
-        columns,
-        rows: vec![side("base", &comparison.base), side("candidate", &comparison.candidate)],
+        columns: ["property", "base", "candidate"].map(Column::words).into(),
+        rows,
         search: None,
-        class: "wide",
+        class: "properties fixed",
     }
     .markup()
+}
+
+fn doubts(doubts: &[String]) -> Field {
+    if doubts.is_empty() {
+        return Field::text("none");
+    }
+    let items = doubts.iter().map(|doubt| element("li", &[], Markup::foreign(doubt)));
+    let list = element("ul", &[("class", "reasons")], items.collect());
+    let count = if doubts.len() == 1 { "1 doubt".to_owned() } else { format!("{} doubts", doubts.len()) };
+    let summary = element("summary", &[], Markup::text(count));
+    Field::of(element("details", &[], summary.and(list)))
 }
 
 fn accuracy(comparison: &WireComparison, number: usize) -> Markup {
@@ -108,7 +148,7 @@ fn accuracy(comparison: &WireComparison, number: usize) -> Markup {
     let table = Table {
         id: &format!("accuracy-{number}"),
         caption: "Accuracy, candidate against base",
-        columns: comparison_columns(&format!("difference and its {level} % interval, points"), "difference, points", &scale, level),
+        columns: comparison_columns(&format!("difference, points, {level} %"), "difference, points", &scale, level),
         rows,
         search: None,
         class: "wide verdicts",
@@ -133,9 +173,9 @@ fn score_row(name: &str, score: &WireScoreComparison, scale: &Scale) -> Row {
     let band = Some((-score.margin, score.margin));
     let mut fields = change_fields(name, &score.change, band, class(score.verdict), scale);
     let inferior = format!(
-        "{} to be worse by less than the margin of {} points",
-        if score.non_inferior { "shown" } else { "not shown" },
-        score.margin
+        "non-inferiority at a margin of {} points: {}",
+        score.margin,
+        if score.non_inferior { "shown" } else { "not shown" }
     );
     let reasons: Vec<String> = score.reasons.iter().cloned().chain([inferior]).collect();
     fields.pop();
@@ -284,7 +324,7 @@ fn slices(comparison: &WireComparison, number: usize) -> Markup {
     });
     let scale = Scale::linear(ends.flatten().chain([0.0]), strip::ACROSS);
     let level = 100.0 * comparison.settings.level;
-    let axis = strip::axis(&scale, &format!("difference of EM and its {level} % interval, points"));
+    let axis = strip::axis(&scale, &format!("difference of EM, points, {level} %"));
     let columns = vec![
         Column::words("slice"),
         Column::words("by"),

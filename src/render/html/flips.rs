@@ -26,7 +26,7 @@ pub fn part(comparison: &WireComparison, number: usize) -> Markup {
     let table = Table {
         id: &format!("flips-{number}"),
         caption: "Flips",
-        columns: ["question", "went", "cause", "gold answers", "base answers", "candidate answers"].map(Column::words).into(),
+        columns: ["question", "went", "cause", "gold answers", "base\u{2019}s answer", "candidate\u{2019}s answer"].map(Column::words).into(),
         rows: flips.questions.iter().map(row).collect(),
         search: Some(filters.map(|(property, name)| Filter { property, name }).to_vec()),
         class: "flips",

@@ -38,7 +38,7 @@
 
   var makeSortable = function (table) {
     var headings = Array.prototype.slice.call(table.tHead.rows[0].cells);
-    if (table.tBodies[0].rows.length < 2) return;
+    if (table.tBodies[0].rows.length < 2 || table.classList.contains("properties")) return;
     headings.forEach(function (heading, column) {
       var sort = heading.getAttribute("data-sort");
       if (sort === "none") return;

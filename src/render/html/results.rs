@@ -20,8 +20,8 @@ pub fn section(cells: &[Cell]) -> Option<Section> {
     }));
     let rows = cells.iter().map(|cell| Row {
         fields: match cell {
-            Cell::Finished(run) => finished(&run.record),
-            Cell::Failed { failure, .. } => failed(failure),
+            Cell::Finished(run) => finished(&run.record, label(cell, cells)),
+            Cell::Failed { failure, .. } => failed(failure, label(cell, cells)),
         },
         properties: Vec::new(),
     });
@@ -33,7 +33,7 @@ pub fn section(cells: &[Cell]) -> Option<Section> {
         search: (cells.len() > 8).then(Vec::new),
         class: "wide",
     };
-    let notes: Markup = cells.iter().map(notes).collect();
+    let notes: Markup = cells.iter().map(|cell| notes(cell, label(cell, cells))).collect();
     let notes = if notes.is_empty() { notes } else { element("ul", &[("class", "notes")], notes) };
     let question_mark = cells.iter().any(|cell| matches!(cell, Cell::Finished(run) if !run.record.doubts.is_empty()));
     let mut content = table.markup();
@@ -44,8 +44,18 @@ pub fn section(cells: &[Cell]) -> Option<Section> {
     Section::new("results", "Results", content.and(notes))
 }
 
-fn finished(record: &WireRecord) -> Vec<Field> {
-    let mut fields = vec![Field::foreign(&record.cell)];
+/// A cell's name, with its folder where another has the same.
+fn label(cell: &Cell, cells: &[Cell]) -> Markup {
+    let name = Markup::foreign(cell.name());
+    if cells.iter().filter(|other| other.name() == cell.name()).count() < 2 {
+        return name;
+    }
+    let path = Markup::foreign(&cell.path().display().to_string());
+    name.and(element("small", &[], path))
+}
+
+fn finished(record: &WireRecord, label: Markup) -> Vec<Field> {
+    let mut fields = vec![Field::of(label)];
     fields.extend(COLUMNS.iter().enumerate().map(|(place, (_, text))| {
         let text = text(record);
         if place < NAMES { Field::foreign(&text) } else { Field::text(text) }
@@ -53,9 +63,10 @@ fn finished(record: &WireRecord) -> Vec<Field> {
     fields
 }
 
-fn failed(failure: &WireFailure) -> Vec<Field> {
-    let names = [&failure.cell, &failure.model, &failure.dataset, &failure.device];
-    let mut fields: Vec<Field> = names.map(|name| Field::foreign(name)).into();
+fn failed(failure: &WireFailure, label: Markup) -> Vec<Field> {
+    let names = [&failure.model, &failure.dataset, &failure.device];
+    let mut fields = vec![Field::of(label)];
+    fields.extend(names.map(|name| Field::foreign(name)));
     let error = &failure.error;
     let kind = element("strong", &[], Markup::text(format!("failed: {}", error.kind.name())));
     let message = Markup::text(": ").and(super::prose::prose(&error.message));
@@ -65,8 +76,8 @@ fn failed(failure: &WireFailure) -> Vec<Field> {
 }
 
 /// What a reader of a row should know.
-fn notes(cell: &Cell) -> Markup {
-    let (name, mut lines) = match cell {
+fn notes(cell: &Cell, name: Markup) -> Markup {
+    let mut lines = match cell {
         Cell::Finished(run) => {
             let record = &run.record;
             let mut lines: Vec<String> = record.doubts.clone();
@@ -78,10 +89,10 @@ fn notes(cell: &Cell) -> Markup {
                     lines.push(format!("repetition {}: {} INVALID: {because}", number + 1, scenario.name));
                 }
             }
-            (&record.cell, lines)
+            lines
         }
         Cell::Failed { failure, .. } if !failure.error.stderr.trim().is_empty() => {
-            (&failure.cell, vec![failure.error.stderr.trim().to_owned()])
+            vec![failure.error.stderr.trim().to_owned()]
         }
         Cell::Failed { .. } => return Markup::new(),
     };
@@ -92,10 +103,11 @@ fn notes(cell: &Cell) -> Markup {
     let count = lines.len();
     let lines = lines.iter().map(|line| element("li", &[], super::prose::prose(line)));
     let list = element("ul", &[], lines.collect());
-    let name = element("strong", &[], Markup::foreign(name));
+    let name = element("strong", &[], name);
     if count <= 3 {
         return element("li", &[], name.and(list));
     }
-    let summary = element("summary", &[], name.and(Markup::text(format!(": {count} notes"))));
+    let count = element("span", &[("class", "count")], Markup::text(format!(" {count} notes")));
+    let summary = element("summary", &[], name.and(count));
     element("li", &[], element("details", &[], summary.and(list)))
 }

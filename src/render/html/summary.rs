@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::comparison::badge;
+use super::comparison::{badge, names};
 use super::figures::{Figure, signed};
 use super::markup::{Markup, element, paragraph};
 use super::{Finished, Page};
@@ -81,11 +81,8 @@ fn several(name: &str, values: impl Iterator<Item = String>) -> Markup {
 
 /// A comparison's verdicts in one paragraph.
 fn verdict(comparison: &WireComparison) -> Markup {
-    let side = |cell: &str| element("strong", &[], Markup::foreign(cell));
-    let mut line = side(&comparison.candidate.cell);
-    line.push(Markup::text(" against "));
-    line.push(side(&comparison.base.cell));
-    line.push(Markup::text(": "));
+    let [candidate, base] = names(comparison).map(|name| element("strong", &[], Markup::foreign(&name)));
+    let mut line = candidate.and(Markup::text(" against ")).and(base).and(Markup::text(": "));
     let accuracy = &comparison.accuracy;
     for (name, score) in [("exact match", &accuracy.exact_match), ("F1", &accuracy.f1)] {
         let text = format!("{name} {}", signed(score.change.difference, 2));

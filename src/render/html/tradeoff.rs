@@ -2,6 +2,7 @@
 
 use super::markup::{Markup, element};
 use super::svg::{self, Frame, Label, Scale};
+use super::board::under;
 use super::{Finished, Section};
 use crate::leaderboard::wire::{WireFront, WireLeaderboard, WireRow, WireTable};
 
@@ -32,8 +33,7 @@ pub fn section(leaderboard: &WireLeaderboard, finished: &[Finished<'_>]) -> Opti
                 continue;
             }
             let what = format!("{}, {}, {}", table.dataset, table.selection, table.protocol);
-            let threads = if conditions.threads == 1 { "thread" } else { "threads" };
-            let how = format!("{}, {}, {} {threads}, {}", conditions.scenario, conditions.device, conditions.threads, conditions.machine);
+            let how = format!("{}, {}", under(conditions), conditions.machine);
             let caption = element("strong", &[], Markup::foreign(&what));
             let caption = caption.and(Markup::text(" \u{2013} ")).and(Markup::foreign(&how));
             plots.push(plot(caption, &points, &what));
@@ -46,7 +46,8 @@ pub fn section(leaderboard: &WireLeaderboard, finished: &[Finished<'_>]) -> Opti
                 as one on it, and better in one. Whiskers are the 95 % bootstrap interval of F1 and the interval of the \
                 median speed over repetitions, where there are several. Hollow marks are of speeds that should not be trusted.";
     let hint = element("p", &[("class", "hint")], Markup::text(text));
-    Section::new("tradeoff", "Accuracy against throughput", element("div", &[("class", "plots")], plots).and(hint))
+    let content = element("div", &[("class", "plots")], plots.and(hint));
+    Section::new("tradeoff", "Accuracy against throughput", content)
 }
 
 fn points<'a>(table: &'a WireTable, conditions: usize, front: Option<&WireFront>, finished: &[Finished<'_>]) -> Vec<Point<'a>> {

@@ -174,12 +174,17 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that is not below `step`.
+/// That of 1, 2, 5 and 10 times a power of ten which is nearest to `step`.
 fn nice_step(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
     let mantissa = step / power;
-    let nice = [1.0, 2.0, 5.0].into_iter().find(|&nice| mantissa <= nice * (1.0 + 1e-9));
-    nice.unwrap_or(10.0) * power
+    let nice = match mantissa {
+        m if m < 1.5 => 1.0,
+        m if m < 3.5 => 2.0,
+        m if m < 7.5 => 5.0,
+        _ => 10.0,
+    };
+    nice * power
 }
 
 /// A number as on an axis.
