@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{CONFIDENCE, Interval, quantile_linear};
+use super::{Interval, quantile_linear};
 use crate::random::SplitMix64;
 
 /// What is drawn as a whole: a question, or all questions of a passage.
@@ -14,16 +14,16 @@ pub struct Unit<const FIGURES: usize> {
     pub sums: [f64; FIGURES],
 }
 
-/// Percentile bootstrap intervals at [`CONFIDENCE`] of each figure's ratio, the
-/// sum of the figure over the sum of the sizes. Nothing below two units, whose
+/// Percentile bootstrap intervals at confidence `level` (between 0 and 1) of each figure's
+/// ratio, the sum of the figure over the sum of the sizes. Nothing below two units, whose
 /// resamples would all be alike, and nothing without resamples.
 ///
 /// A resample draws as many units as there are, each with equal probability
 /// and put back. With questions as units (of size 1) the ratio is the mean;
 /// with passages it is the mean over the questions of the passages drawn, so
 /// that questions of one passage need not be independent. The interval lies
-/// between the 0.025 and 0.975 quantiles of the resamples' ratios
-/// ([`quantile_linear`]). Each resample has a random sequence of its own:
+/// between the quantiles of the resamples' ratios that leave half of the rest out on
+/// either side, at level 0.95 those at 0.025 and 0.975 ([`quantile_linear`]). Each resample has a random sequence of its own:
 /// the number of threads changes no digit.
 ///
 /// Source: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13;
@@ -31,6 +31,7 @@ pub struct Unit<const FIGURES: usize> {
 pub fn percentile_intervals<const FIGURES: usize>(
     units: &[Unit<FIGURES>],
     resamples: usize,
+    level: f64,
     seed: u64,
 ) -> Option<[Interval; FIGURES]> {
     if units.len() < 2 || resamples == 0 {
@@ -45,8 +46,8 @@ pub fn percentile_intervals<const FIGURES: usize>(
         values.sort_unstable_by(f64::total_cmp);
         let end = |q| quantile_linear(&values, q).expect("OK because there are resamples");
         Interval {
-            lower: end((1.0 - CONFIDENCE) / 2.0),
-            upper: end(f64::midpoint(1.0, CONFIDENCE)),
+            lower: end((1.0 - level) / 2.0),
+            upper: end(f64::midpoint(1.0, level)),
         }
     }))
 }
