@@ -183,10 +183,11 @@ fn streams(
         || questions.by_ref().take(group).collect(),
         |asked: &Vec<usize>| {
             clock.end("idle");
-            let answers = line.answer(asked, clock, &Silent)?;
-            recorder.add(asked, &answers);
+            line.answer(asked, clock, &Silent)
+        },
+        |asked, answers| {
+            recorder.add(&asked, &answers);
             progress.advance(1);
-            Ok::<_, AnswerError>(())
         },
         |queries, begun| queries as u64 >= rules.min_queries && begun >= rules.min_duration,
     )?;
@@ -225,9 +226,11 @@ fn server(
             let limit = line.settings.batch_tokens;
             let batch = fitting(&asked[waiting], tokens_of, limit);
             let answers = line.answer(batch, clock, &Silent)?;
+            Ok::<_, AnswerError>((batch.len(), (batch, answers)))
+        },
+        |(batch, answers)| {
             recorder.add(batch, &answers);
             progress.advance(batch.len());
-            Ok::<_, AnswerError>(batch.len())
         },
         |times| is_hopeless(times, arrivals.len(), rules),
         // That nothing is due is no hang.

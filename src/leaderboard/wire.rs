@@ -54,6 +54,9 @@ pub struct WireConditions {
     pub threads: usize,
     /// `offline`, `single-stream`, `multi-stream` or `server`, with what else sets its pace.
     pub scenario: String,
+    /// Whether questions came at a set rate: then questions/s say nothing about the models, and
+    /// there is no front of them.
+    pub paced: bool,
     /// Pareto fronts of F1 against one figure each: questions/s, latency, memory, energy.
     pub fronts: Vec<WireFront>,
 }

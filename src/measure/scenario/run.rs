@@ -82,24 +82,28 @@ impl Clock for VirtualClock {
 /// Single-stream and multi-stream: the next query is due when the one before is answered.
 ///
 /// `draw` gives the next query, `serve` answers it, and `enough` says after each, from the
-/// number of queries and the time at which the last was begun, whether that was the last.
+/// number of queries and the time at which the last was begun, whether that was the last. What
+/// `serve` gives goes to `take` when the clock has been read: what is done with it is on no
+/// query's time.
 ///
 /// # Errors
 ///
 /// Fails where `serve` does.
-pub fn streams<Q, E>(
+pub fn streams<Q, T, E>(
     clock: &impl Clock,
     mut draw: impl FnMut() -> Q,
-    mut serve: impl FnMut(&Q) -> Result<(), E>,
+    mut serve: impl FnMut(&Q) -> Result<T, E>,
+    mut take: impl FnMut(Q, T),
     enough: impl Fn(usize, Duration) -> bool,
 ) -> Result<Vec<QueryTimes>, E> {
     let mut times = Vec::new();
     loop {
         let query = draw();
         let issued = clock.now();
-        serve(&query)?;
+        let answered = serve(&query)?;
         let completed = clock.now();
         times.push(query_times(issued, issued, completed));
+        take(query, answered);
         if enough(times.len(), issued) {
             return Ok(times);
         }
@@ -138,17 +142,19 @@ pub struct Served {
 /// Nothing but this loop is needed to make queries arrive, since the schedule is known
 /// beforehand: what is due when the server becomes free has waited since it was due.
 /// `serve` is given the queries that wait, as a range of `arrivals`, the oldest first, and
-/// answers one or more of the first of them; it returns how many. `give_up` is asked after
-/// each call, with the times so far, whether the rest is not worth waiting for; `waiting` is
-/// called every ten seconds in which nothing is due.
+/// answers one or more of the first of them; it returns how many, and what goes to `take` when
+/// the clock has been read: what is done with it is on no answered query's time. `give_up` is
+/// asked after each call, with the times so far, whether the rest is not worth waiting for;
+/// `waiting` is called every ten seconds in which nothing is due.
 ///
 /// # Errors
 ///
 /// Fails where `serve` does.
-pub fn server<E>(
+pub fn server<T, E>(
     clock: &impl Clock,
     arrivals: &[Duration],
-    mut serve: impl FnMut(std::ops::Range<usize>) -> Result<usize, E>,
+    mut serve: impl FnMut(std::ops::Range<usize>) -> Result<(usize, T), E>,
+    mut take: impl FnMut(T),
     give_up: impl Fn(&[QueryTimes]) -> bool,
     waiting: impl Fn(),
 ) -> Result<Served, E> {
@@ -162,8 +168,10 @@ pub fn server<E>(
         let issued = clock.now();
         let first = times.len();
         let due = arrivals[first..].partition_point(|&arrival| arrival <= issued);
-        let answered = serve(first..first + due)?.clamp(1, due);
+        let (answered, result) = serve(first..first + due)?;
         let completed = clock.now();
+        take(result);
+        let answered = answered.clamp(1, due);
         let batch = arrivals[first..first + answered].iter();
         times.extend(batch.map(|&scheduled| query_times(scheduled, issued, completed)));
         if give_up(&times) {
@@ -195,11 +203,11 @@ mod tests {
         let clock = VirtualClock::default();
         let rate = load / SERVICE.as_secs_f64();
         let arrivals = poisson(seed, rate, queries);
-        let one = |_| -> Result<usize, Infallible> {
+        let one = |_| -> Result<(usize, ()), Infallible> {
             clock.pass(SERVICE);
-            Ok(1)
+            Ok((1, ()))
         };
-        let Ok(served) = server(&clock, &arrivals, one, |_| false, || ());
+        let Ok(served) = server(&clock, &arrivals, one, |()| (), |_| false, || ());
         assert_eq!((served.times.len(), served.unanswered), (queries, 0));
         served.times.iter().map(wait_s).sum::<f64>() / queries as f64
     }
@@ -225,27 +233,33 @@ mod tests {
         let ms = Duration::from_millis;
         let arrivals = [ms(5), ms(6), ms(7), ms(8), ms(40)];
         let mut batches = Vec::new();
-        let pairs = |waiting: std::ops::Range<usize>| -> Result<usize, Infallible> {
-            clock.pass(SERVICE);
-            batches.push(waiting.clone());
-            Ok(waiting.len().min(2))
+        let pairs =
+            |waiting: std::ops::Range<usize>| -> Result<(usize, std::ops::Range<usize>), Infallible> {
+                clock.pass(SERVICE);
+                Ok((waiting.len().min(2), waiting))
+            };
+        // What is done with an answer takes time that no answered query has.
+        let take = |waiting| {
+            clock.pass(Duration::from_micros(500));
+            batches.push(waiting);
         };
-        let Ok(served) = server(&clock, &arrivals, pairs, |_| false, || ());
+        let Ok(served) = server(&clock, &arrivals, pairs, take, |_| false, || ());
         assert_eq!(batches, [0..1, 1..4, 3..4, 4..5]);
         let latencies = served.times.iter().map(QueryTimes::latency_ns);
         let latencies: Vec<_> = latencies.map(|ns| ns / 1_000_000).collect();
-        assert_eq!(latencies, [10, 19, 18, 27, 10]);
+        assert_eq!(latencies, [10, 19, 18, 28, 10]);
     }
 
     #[test]
     fn a_hopeless_queue_is_given_up() {
         let clock = VirtualClock::default();
         let arrivals = poisson(1, 1000.0, 10_000);
-        let one = |_| -> Result<usize, Infallible> {
+        let one = |_| -> Result<(usize, ()), Infallible> {
             clock.pass(SERVICE);
-            Ok(1)
+            Ok((1, ()))
         };
-        let Ok(served) = server(&clock, &arrivals, one, |times| times.len() >= 100, || ());
+        let enough = |times: &[QueryTimes]| times.len() >= 100;
+        let Ok(served) = server(&clock, &arrivals, one, |()| (), enough, || ());
         assert_eq!((served.times.len(), served.unanswered), (100, 9_900));
     }
 
@@ -262,16 +276,26 @@ mod tests {
             Ok(())
         };
         let enough = |queries, begun| queries >= 3 && begun >= Duration::from_millis(6);
-        let Ok(times) = streams(&clock, draw, serve, enough);
-        assert_eq!(times.len(), 4);
+        let taking = Duration::from_micros(1);
+        let mut taken = Vec::new();
+        let take = |query, ()| {
+            clock.pass(taking);
+            taken.push(query);
+        };
+        let Ok(times) = streams(&clock, draw, serve, take, enough);
+        assert_eq!(taken, [1, 2, 3, 4]);
+        // What is done with an answer is no query's time.
+        let gap_ns = nanoseconds(taking);
+        let pairs = times.windows(2);
         assert!(
-            times
-                .windows(2)
-                .all(|pair| pair[0].completed_ns == pair[1].issued_ns)
+            pairs
+                .into_iter()
+                .all(|pair| pair[1].issued_ns - pair[0].completed_ns == gap_ns)
         );
         assert_eq!(times[3].latency_ns(), 4_000_000);
-        let failing = |_: &u64| Err("no");
-        assert_eq!(streams(&clock, || 1, failing, |_, _| true), Err("no"));
+        let failing = |_: &u64| -> Result<(), _> { Err("no") };
+        let none = |_, ()| ();
+        assert_eq!(streams(&clock, || 1, failing, none, |_, _| true), Err("no"));
     }
 
     /// A real clock, a server that is busy for 2 ms: waiting counts, and the clock is exact.
@@ -280,14 +304,14 @@ mod tests {
         let clock = MonotonicClock::start();
         let service = Duration::from_millis(2);
         let arrivals = poisson(7, 300.0, 300);
-        let busy = |_| -> Result<usize, Infallible> {
+        let busy = |_| -> Result<(usize, ()), Infallible> {
             let end = clock.now() + service;
             while clock.now() < end {
                 std::hint::spin_loop();
             }
-            Ok(1)
+            Ok((1, ()))
         };
-        let Ok(served) = server(&clock, &arrivals, busy, |_| false, || ());
+        let Ok(served) = server(&clock, &arrivals, busy, |()| (), |_| false, || ());
         // Lindley's recursion: the wait of each query from that of the one before.
         let mut free = Duration::ZERO;
         let mut expected = 0.0;
