@@ -13,9 +13,6 @@ fn main() -> ExitCode {
     };
     match cli.execute() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            cli::report(&error);
-            ExitCode::from(2)
-        }
+        Err(error) => cli::report(&error),
     }
 }

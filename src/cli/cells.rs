@@ -1,5 +1,6 @@
 //! The cells of a run, their names and their folders.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -8,6 +9,8 @@ use spanbench::cell::{CellSettings, CellSpec};
 use spanbench::dataset::QuestionSelection;
 use spanbench::dataset::source::stem;
 use spanbench::record::{Folder, FolderError};
+
+use super::terminal;
 
 /// The matrix of models and data sets.
 pub fn matrix(
@@ -47,14 +50,26 @@ pub struct Folders {
     fresh: bool,
     /// A folder a cell.
     pub cells: Vec<Folder>,
+    /// Held as long as the run goes on: two runs must not write to the same folder.
+    lock: Option<File>,
 }
 
 /// Makes the folders of `cells`: under `out`, where given; `out` itself is that of a single cell.
-pub fn folders(out: Option<&Path>, cells: &[CellSpec]) -> anyhow::Result<Folders> {
-    let base = match out {
-        Some(out) => out.to_owned(),
-        None => fresh_folder(&cells[0].name)?,
+/// Where an earlier run is to go on, `out` is by default the newest folder of this run's `name`.
+pub fn folders(
+    out: Option<&Path>,
+    name: &str,
+    resume: bool,
+    cells: &[CellSpec],
+) -> anyhow::Result<Folders> {
+    let newest = || newest_folder(name).filter(|_| resume);
+    let base = match out.map(Path::to_owned).or_else(newest) {
+        Some(base) => base,
+        None => fresh_folder(name)?,
     };
+    if resume && out.is_none() {
+        terminal::note(&format!("results: {}", base.display()));
+    }
     let paths: Vec<PathBuf> = match cells {
         [_] if out.is_some() => vec![base.clone()],
         cells => cells.iter().map(|cell| base.join(&cell.name)).collect(),
@@ -63,6 +78,7 @@ pub fn folders(out: Option<&Path>, cells: &[CellSpec]) -> anyhow::Result<Folders
         fresh: out.is_none() || !base.exists(),
         base,
         cells: Vec::with_capacity(paths.len()),
+        lock: None,
     };
     for path in paths {
         let made: Result<Folder, FolderError> = Folder::create(&path);
@@ -74,7 +90,25 @@ pub fn folders(out: Option<&Path>, cells: &[CellSpec]) -> anyhow::Result<Folders
             }
         }
     }
+    folders.lock = lock(&folders.base)?;
+    folders.cells.iter().for_each(Folder::tidy);
     Ok(folders)
+}
+
+/// Locks a folder for this program, until that ends in whatever way; no file is left behind.
+/// Where the system has no locks for folders, nothing is locked.
+fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
+    let Ok(file) = File::open(folder) else {
+        return Ok(None);
+    };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "{}: another run is writing here; wait for it, or choose another folder with --out DIR",
+            folder.display()
+        ),
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
 }
 
 impl Folders {
@@ -104,6 +138,27 @@ fn file_name(name: &str) -> String {
     } else {
         safe.to_owned()
     }
+}
+
+/// The newest folder under reports/ of a run of this name.
+fn newest_folder(name: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir("reports").ok()?;
+    let of_name = |folder: &String| {
+        let Some((stamp, rest)) = folder.split_once('-') else {
+            return false;
+        };
+        let suffix = rest.strip_prefix(name);
+        let is_name = suffix.is_some_and(|suffix| {
+            let number = suffix.strip_prefix('-').unwrap_or(suffix);
+            number.chars().all(|c| c.is_ascii_digit())
+        });
+        is_name && stamp.ends_with('Z')
+    };
+    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+    let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
+    // They begin with the time at which they were made, all in the same form.
+    let newest = names.filter(of_name).max()?;
+    Some(Path::new("reports").join(newest))
 }
 
 /// A folder under reports/ that no other run has.

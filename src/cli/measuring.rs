@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use spanbench::cell::Timing;
-use spanbench::cell::isolate::Isolation;
 use spanbench::measure::scenario::rules::{Rules, Scenario};
 
 use super::questions::positive;
@@ -53,13 +52,13 @@ pub struct MeasuringArguments {
     pub profile: bool,
     /// How long the process of a cell may take
     #[arg(long, value_name = "TIME", default_value = "12h", value_parser = time)]
-    time_limit: Duration,
+    pub time_limit: Duration,
     /// How long it may go on without any progress
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = time)]
-    stall_limit: Duration,
+    pub stall_limit: Duration,
     /// The program that runs the cells: another build of spanbench, to compare with this one [default: this one]
     #[arg(long, value_name = "PATH")]
-    cell_program: Option<PathBuf>,
+    pub cell_program: Option<PathBuf>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -149,17 +148,5 @@ impl MeasuringArguments {
     /// Whether the machine's peak is asked for; if so, whether anew.
     pub fn roofline(&self) -> Option<bool> {
         self.roofline.as_ref().map(|when| when == "fresh")
-    }
-
-    /// How the cells' processes are made and watched.
-    pub fn isolation(&self) -> std::io::Result<Isolation> {
-        Ok(Isolation {
-            program: match &self.cell_program {
-                Some(program) => program.clone(),
-                None => std::env::current_exe()?,
-            },
-            time_limit: self.time_limit,
-            stall_limit: self.stall_limit,
-        })
     }
 }

@@ -24,7 +24,7 @@ use spanbench::message::one_line;
 /// Without a command, `run` is meant: the bundled model answers the bundled
 /// data set, with no network.
 ///
-/// Exit codes: 0 good, 2 bad input or failure.
+/// Exit codes: 0 good, 2 bad input or failure, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -83,17 +83,38 @@ pub fn explain(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// An error that was told already.
+/// How the program ends where that was told already, and is not by an error of its own.
 #[derive(Debug, thiserror::Error)]
-#[error("told already")]
-struct Reported;
+enum Ended {
+    /// Something failed.
+    #[error("failed")]
+    Failed,
+    /// Somebody pressed Ctrl-C, or the system wanted it to end.
+    #[error("interrupted")]
+    Interrupted,
+}
 
-/// Prints an error and its causes as one line on standard error, unless that was done.
-pub fn report(error: &anyhow::Error) {
-    if error.is::<Reported>() {
-        return;
+impl Ended {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Failed => FAILURE,
+            // What shells say of a program that Ctrl-C ended.
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Bad input, or a failure.
+const FAILURE: u8 = 2;
+
+/// Prints an error and its causes as one line on standard error, unless that was done, and gives
+/// the exit code.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(ended) = error.downcast_ref::<Ended>() {
+        return ExitCode::from(ended.code());
     }
     terminal::note(&format!("error: {}", one_line(error.as_ref())));
+    ExitCode::from(FAILURE)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use spanbench::windows::WindowSettings;
 use super::cells;
 use super::measuring::MeasuringArguments;
 use super::questions::{QuestionArguments, positive};
-use super::rounds::{self, Plan};
+use super::rounds::{self, CellPlan, Plan};
 use super::scoring::ScoringArguments;
 
 /// What to run, and how.
@@ -73,6 +73,10 @@ pub struct RunArguments {
     /// Where results go [default: reports/<UTC time>-<name>/<cell>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Leave cells as they are that an earlier run into the same folder finished, where nothing they are made from has
+    /// changed since; go on after the repetitions that it did of the others [default folder: the newest of this name]
+    #[arg(long)]
+    resume: bool,
     /// Ask no hub; use what is in the cache
     #[arg(long)]
     offline: bool,
@@ -92,25 +96,36 @@ fn threads(text: &str) -> Result<usize, String> {
 /// Runs every cell, writes its folder, and prints the table.
 pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
     check_decoder(arguments)?;
+    let cells = cells::matrix(
+        &arguments.models,
+        &arguments.datasets,
+        &arguments.questions.selection()?,
+        settings(arguments)?,
+    );
+    let folders = cells::folders(
+        arguments.out.as_deref(),
+        &cells[0].name,
+        arguments.resume,
+        &cells,
+    )?;
+    let program = arguments.measuring.cell_program.as_ref();
+    let cells = cells.into_iter().map(|spec| CellPlan {
+        spec,
+        program: program.cloned(),
+    });
     let plan = Plan {
-        cells: cells::matrix(
-            &arguments.models,
-            &arguments.datasets,
-            &arguments.questions.selection()?,
-            settings(arguments)?,
-        ),
+        cells: cells.collect(),
         repetitions: arguments.measuring.repeat,
-        isolation: arguments.measuring.isolation()?,
+        time_limit: arguments.measuring.time_limit,
+        stall_limit: arguments.measuring.stall_limit,
         roofline: arguments.measuring.roofline(),
         profile: arguments.measuring.profile,
         turn: arguments.measuring.turn()?,
+        resume: arguments.resume,
         json: arguments.json,
         run_id: rounds::run_id(),
-        command: std::env::args_os()
-            .map(|argument| argument.to_string_lossy().into_owned())
-            .collect(),
+        command: rounds::command(),
     };
-    let folders = cells::folders(arguments.out.as_deref(), &plan.cells)?;
     rounds::execute(&plan, &folders)
 }
 
