@@ -222,12 +222,13 @@ mod tests {
         assert_eq!(labels(&scale), ["0", "20", "40", "60", "80", "100"]);
         assert_eq!(scale.at(25.0), Some(25.0));
         let scale = Scale::linear([-0.31, 0.42], PIXELS);
-        assert_eq!(labels(&scale), ["\u{2212}0.2", "0.0", "0.2", "0.4"]);
+        let expected = "\u{2212}0.3 \u{2212}0.2 \u{2212}0.1 0.0 0.1 0.2 0.3 0.4";
+        assert_eq!(labels(&scale).join(" "), expected);
         let scale = Scale::linear([81.0, 81.5], (100.0, 0.0));
         assert_eq!(labels(&scale), ["81.0", "81.1", "81.2", "81.3", "81.4", "81.5"]);
         assert!(scale.at(81.0) > scale.at(81.5));
         let scale = Scale::linear([0.0, 60_000.0], PIXELS);
-        assert_eq!(labels(&scale)[1], "20,000");
+        assert_eq!(labels(&scale)[1], "10,000");
     }
 
     #[test]
