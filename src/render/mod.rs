@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod columns;
 pub mod csv;
 pub mod dry_run;
+pub mod html;
 pub mod junit;
 pub mod latex;
 pub mod leaderboard;
