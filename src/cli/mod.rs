@@ -1,6 +1,8 @@
 //! The command line: one file a command. Arguments in, library called, result out.
 
+mod cell_arguments;
 mod cells;
+mod compare;
 mod folders;
 mod list;
 mod measuring;
@@ -48,6 +50,8 @@ enum Command {
     Score(score::ScoreArguments),
     /// Fetch a model or data set from the Hugging Face Hub into the shared cache
     Pull(pull::PullArguments),
+    /// Compare a candidate with a base, question by question, and say whether it may take its place
+    Compare(Box<compare::CompareArguments>),
     /// Rank many runs, and write them as Markdown, CSV, LaTeX, model-index or JUnit XML
     Report(report::ReportArguments),
     /// List models, data sets, suites or devices
@@ -67,6 +71,7 @@ impl Cli {
             Some(Command::RunCell(arguments)) => run_cell::execute(&arguments),
             Some(Command::Score(arguments)) => score::execute(&arguments),
             Some(Command::Pull(arguments)) => pull::execute(&arguments),
+            Some(Command::Compare(arguments)) => compare::execute(&arguments),
             Some(Command::Report(arguments)) => report::execute(&arguments),
             Some(Command::List(arguments)) => list::execute(&arguments),
         }

@@ -3,20 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use spanbench::cell::WindowOrder;
-use spanbench::decode::Decoder;
-use spanbench::device::DeviceChoice;
-use spanbench::models::Precision;
-use spanbench::ops::FormChoice;
+use spanbench::record::{Folder, baseline};
 use spanbench::render::dry_run::{self, DryRun};
 use spanbench::suite::estimate::{self, Earlier};
-use spanbench::suite::values::{positive, threads};
 use spanbench::suite::{CellPlan, Options, RunOptions, RunSettings, Suite};
 
-use super::measuring::MeasuringArguments;
-use super::questions::QuestionArguments;
+use super::cell_arguments::CellArguments;
 use super::rounds::{self, Plan};
-use super::scoring::ScoringArguments;
 use super::{cells, folders, terminal};
 
 /// A suite or none, and the rest.
@@ -40,49 +33,8 @@ pub struct RunArguments {
     /// hf:owner/name[@revision][:config][:split]; may be repeated [default: mixed-bag]
     #[arg(long = "dataset", value_name = "D")]
     datasets: Vec<String>,
-    /// Where to compute: auto (the best there is), cpu, cuda[:N] or metal [default: auto]
-    #[arg(long, value_name = "DEVICE")]
-    device: Option<DeviceChoice>,
-    /// What weights are kept in: f32, f16 or bf16 [default: f32]
-    #[arg(long, value_name = "DTYPE")]
-    dtype: Option<Precision>,
     #[command(flatten)]
-    measuring: MeasuringArguments,
-    /// Tokens of a window at the most, question and special tokens included [default: 384]
-    #[arg(long, value_name = "N")]
-    max_seq_len: Option<usize>,
-    /// Tokens that two neighbouring windows of a passage share; with --decode google the step between them [default: 128]
-    #[arg(long, value_name = "N")]
-    doc_stride: Option<usize>,
-    /// Tokens of a question at the most, with --decode google [default: 64]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    max_question_len: Option<usize>,
-    /// How many best starts and ends of a window are paired [default: 20]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    n_best: Option<usize>,
-    /// Tokens of an answer at the most [default: 30; 15 with --decode pipeline]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    max_answer_len: Option<usize>,
-    /// Whose way of cutting windows and choosing answers: run_qa (run_qa.py of transformers), google (run_squad.py of
-    /// BERT and MLPerf), or pipeline (the question-answering pipeline of transformers) [default: run_qa]
-    #[arg(long, value_name = "WHOSE")]
-    decode: Option<Decoder>,
-    #[command(flatten)]
-    scoring: ScoringArguments,
-    #[command(flatten)]
-    questions: QuestionArguments,
-    /// Threads that compute [default: every processor this process may use]
-    #[arg(long, value_name = "N", value_parser = threads)]
-    threads: Option<usize>,
-    /// Tokens of a batch at the most [default: 2048]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    batch_tokens: Option<usize>,
-    /// The order in which windows are computed, which changes no answer: as-given, by-length or shuffled [default: as-given]
-    #[arg(long, value_name = "ORDER")]
-    window_order: Option<WindowOrder>,
-    /// Which form of the operations computes: auto, or portable (plain candle, the reference) [default: auto]
-    #[arg(long, value_name = "FORM")]
-    ops: Option<FormChoice>,
+    cell: CellArguments,
     /// Where results go [default: reports/<UTC time>-<name>/<cell>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -90,15 +42,22 @@ pub struct RunArguments {
     /// changed since; go on after the repetitions that it did of the others [default folder: the newest of this name]
     #[arg(long)]
     resume: bool,
+    /// Keep the records as reports/baseline/NAME, to compare later runs with
+    #[arg(long, value_name = "NAME", value_parser = baseline_name, conflicts_with = "dry_run")]
+    save_baseline: Option<String>,
     /// List the cells with the time they will take, and run none; nothing is fetched or written
     #[arg(long)]
     dry_run: bool,
-    /// Ask no hub; use what is in the cache
-    #[arg(long)]
-    offline: bool,
     /// Print the record as JSON in place of the table
     #[arg(long)]
     json: bool,
+}
+
+fn baseline_name(name: &str) -> Result<String, String> {
+    match baseline::check_name(name) {
+        Ok(()) => Ok(name.to_owned()),
+        Err(fault) => Err(fault.to_string()),
+    }
 }
 
 /// Runs the suite, if there is one, else what the arguments say.
@@ -141,7 +100,13 @@ fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
         run_id: rounds::run_id(),
         command: rounds::command(),
     };
-    rounds::execute(&plan, &folders)
+    rounds::execute(&plan, &folders)?;
+    if let Some(name) = &arguments.save_baseline {
+        let cells: Vec<&Path> = folders.cells.iter().map(Folder::path).collect();
+        let saved = baseline::save(Path::new(baseline::FOLDER), name, &cells)?;
+        terminal::note(&format!("baseline: {}", saved.display()));
+    }
+    Ok(())
 }
 
 /// Prints what would be run.
@@ -170,46 +135,16 @@ fn show(
 impl RunArguments {
     /// What was said of every cell; of several models or data sets the first.
     fn options(&self) -> Options {
-        let measuring = &self.measuring;
-        let questions = &self.questions;
-        let scoring = &self.scoring;
         Options {
             model: self.models.first().cloned(),
             dataset: self.datasets.first().cloned(),
-            device: self.device,
-            dtype: self.dtype,
-            scenario: measuring.scenario,
-            rate: measuring.rate,
-            find_rate: measuring.find_rate.then_some(true),
-            latency_bound: measuring.latency_bound,
-            min_duration: measuring.min_duration,
-            min_queries: measuring.min_queries,
-            mlperf: measuring.mlperf.then_some(true),
-            max_seq_len: self.max_seq_len,
-            doc_stride: self.doc_stride,
-            max_question_len: self.max_question_len,
-            n_best: self.n_best,
-            max_answer_len: self.max_answer_len,
-            decode: self.decode,
-            protocol: scoring.protocol,
-            summation: scoring.summation,
-            resamples: scoring.resamples,
-            folds: scoring.folds,
-            ids: questions.ids.clone(),
-            sample: questions.sample,
-            limit: questions.limit,
-            threads: self.threads,
-            batch_tokens: self.batch_tokens,
-            window_order: self.window_order,
-            seed: questions.seed,
-            ops: self.ops,
-            cell_program: measuring.cell_program.clone(),
+            ..self.cell.options()
         }
     }
 
     /// What was said of the run as a whole.
     fn run_options(&self) -> RunOptions {
-        self.measuring.run_options(self.offline)
+        self.cell.run_options()
     }
 }
 
@@ -258,7 +193,9 @@ mod tests {
         let run = command.find_subcommand("run").unwrap();
         let arguments = run.get_arguments().filter_map(|a| a.get_long());
         let mut arguments: Vec<&str> = arguments
-            .filter(|name| !["out", "resume", "dry-run", "json", "help"].contains(name))
+            .filter(|name| {
+                !["out", "resume", "save-baseline", "dry-run", "json", "help"].contains(name)
+            })
             .collect();
         let mut keys: Vec<&str> = Options::KEYS
             .iter()

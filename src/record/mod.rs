@@ -1,5 +1,6 @@
 //! What a run leaves behind: the record, the answers and a line a question.
 
+pub mod baseline;
 pub mod folder;
 pub mod run;
 pub mod wire;

@@ -2,8 +2,10 @@
 
 pub mod analysis;
 pub mod columns;
+pub mod comparison;
 pub mod csv;
 pub mod dry_run;
+pub mod gate;
 pub mod html;
 pub mod junit;
 pub mod latex;

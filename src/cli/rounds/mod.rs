@@ -4,6 +4,7 @@ mod interrupt;
 mod round;
 mod state;
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use spanbench::cell::CellSpec;
@@ -62,17 +63,62 @@ pub fn command() -> Vec<String> {
         .collect()
 }
 
+/// What came of a plan.
+pub struct Measured {
+    /// The cells that have something to show, in the plan's order, with where it lies.
+    pub records: Vec<(PathBuf, CellRecord)>,
+    /// Whether every cell has all its figures.
+    pub is_whole: bool,
+    /// Why it ended before all was done.
+    halt: Option<Halt>,
+}
+
 /// Runs the plan, writes what comes of it and prints the table.
 pub fn execute(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
+    let measured = measure(plan, folders)?;
+    conclude(plan, &measured)?;
+    let is_whole = measured.is_whole;
+    measured.check()?;
+    if is_whole {
+        Ok(())
+    } else {
+        Err(Ended::Failed.into())
+    }
+}
+
+impl Measured {
+    /// Whether the run came to its end, be it with cells that failed.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it was interrupted, or this machine is at fault.
+    pub fn check(self) -> anyhow::Result<()> {
+        match self.halt {
+            None => Ok(()),
+            Some(Halt::Failed(error)) => Err(error),
+            Some(Halt::Interrupted) => {
+                terminal::note("interrupted; go on with the same command and --resume");
+                Err(Ended::Interrupted.into())
+            }
+        }
+    }
+}
+
+/// Runs the plan and writes what comes of it.
+///
+/// # Errors
+///
+/// Fails where not even the machine's peak can be measured.
+pub fn measure(plan: &Plan, folders: &Folders) -> anyhow::Result<Measured> {
     interrupt::watch();
-    let result = measure(plan, folders);
+    let measured = all_rounds(plan, folders);
     folders.discard();
-    result
+    measured
 }
 
 /// The repetitions of different cells in turn, so that a machine that becomes slower makes all
 /// cells slower.
-fn measure(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
+fn all_rounds(plan: &Plan, folders: &Folders) -> anyhow::Result<Measured> {
     let bars = Bars::new();
     let peaks = Peaks::measure(plan)?;
     let cells = plan.cells.iter().zip(&folders.cells);
@@ -80,22 +126,22 @@ fn measure(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
         .map(|(cell, folder)| Progressing::begin(plan, cell, folder, &bars))
         .collect();
     let halt = rounds(plan, &peaks, &bars, &mut cells).err();
-    conclude(plan, &cells)?;
-    match halt {
-        Some(Halt::Failed(error)) => return Err(error),
-        Some(Halt::Interrupted) => {
-            terminal::note("interrupted; go on with the same command and --resume");
-            return Err(Ended::Interrupted.into());
-        }
-        None => {}
+    let mut is_whole = true;
+    let mut records = Vec::new();
+    for cell in cells {
+        is_whole &= matches!(cell.state, State::Finished);
+        let record = match (cell.state, cell.record) {
+            (State::Failed(failure), _) => CellRecord::Failed(failure),
+            (_, Some(record)) => CellRecord::Finished(record),
+            (_, None) => continue,
+        };
+        records.push((cell.folder.path().to_owned(), record));
     }
-    if cells
-        .iter()
-        .any(|cell| !matches!(cell.state, State::Finished))
-    {
-        return Err(Ended::Failed.into());
-    }
-    Ok(())
+    Ok(Measured {
+        records,
+        is_whole,
+        halt,
+    })
 }
 
 fn rounds(
@@ -165,26 +211,18 @@ impl Peaks {
 }
 
 /// Notes, table or JSON, and where the records lie.
-fn conclude(plan: &Plan, cells: &[Progressing<'_>]) -> anyhow::Result<()> {
-    let mut records: Vec<CellRecord> = Vec::new();
-    let mut paths = Vec::new();
-    for cell in cells {
-        let record = match (&cell.state, &cell.record) {
-            (State::Failed(failure), _) => CellRecord::Failed(failure.clone()),
-            (_, Some(record)) => {
-                notes(record);
-                CellRecord::Finished(record.clone())
-            }
-            (_, None) => continue,
-        };
-        records.push(record);
-        paths.push(cell.folder.path().join("run.json"));
+fn conclude(plan: &Plan, measured: &Measured) -> anyhow::Result<()> {
+    let records: Vec<CellRecord> = measured.records.iter().map(|(_, r)| r.clone()).collect();
+    for record in &records {
+        if let CellRecord::Finished(record) = record {
+            notes(record);
+        }
     }
     if !records.is_empty() {
         print_records(&records, plan)?;
     }
-    for path in paths {
-        terminal::note(&format!("record: {}", path.display()));
+    for (folder, _) in &measured.records {
+        terminal::note(&format!("record: {}", folder.join("run.json").display()));
     }
     Ok(())
 }
