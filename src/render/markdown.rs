@@ -260,7 +260,7 @@ fn environment(record: &WireRecord) -> Vec<Row> {
 }
 
 /// Text that Markdown takes literally, on one line of a table.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod columns;
+pub mod comparison;
 pub mod markdown;
 pub mod measurement;
 pub mod notes;
