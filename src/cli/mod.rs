@@ -1,11 +1,13 @@
 //! The command line: one file a command. Arguments in, library called, result out.
 
 mod cells;
+mod folders;
 mod list;
 mod measuring;
 mod progress;
 mod pull;
 mod questions;
+mod report;
 mod rounds;
 mod run;
 mod run_cell;
@@ -24,7 +26,8 @@ use spanbench::message::one_line;
 /// Without a command, `run` is meant: the bundled model answers the bundled
 /// data set, with no network.
 ///
-/// Exit codes: 0 good, 2 bad input or failure, 130 interrupted.
+/// Exit codes: 0 good, 1 an answer that is a no (a regression, no model within a budget), 2 bad
+/// input or failure, 3 not comparable or inconclusive, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -37,7 +40,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer data sets with models and record accuracy, speed and memory
-    Run(Box<run::RunArguments>),
+    Run(Box<run::RunCommand>),
     /// Do one cell's job: what `run` starts for each
     #[command(hide = true)]
     RunCell(run_cell::RunCellArguments),
@@ -45,7 +48,9 @@ enum Command {
     Score(score::ScoreArguments),
     /// Fetch a model or data set from the Hugging Face Hub into the shared cache
     Pull(pull::PullArguments),
-    /// List models, data sets or devices
+    /// Rank many runs, and write them as Markdown, CSV, LaTeX, model-index or JUnit XML
+    Report(report::ReportArguments),
+    /// List models, data sets, suites or devices
     List(list::ListArguments),
 }
 
@@ -58,10 +63,11 @@ impl Cli {
     pub fn execute(self) -> anyhow::Result<()> {
         match self.command {
             None => run::execute(&self.run),
-            Some(Command::Run(arguments)) => run::execute(&arguments),
+            Some(Command::Run(command)) => run::execute_command(&command),
             Some(Command::RunCell(arguments)) => run_cell::execute(&arguments),
             Some(Command::Score(arguments)) => score::execute(&arguments),
             Some(Command::Pull(arguments)) => pull::execute(&arguments),
+            Some(Command::Report(arguments)) => report::execute(&arguments),
             Some(Command::List(arguments)) => list::execute(&arguments),
         }
     }
@@ -92,6 +98,9 @@ enum Ended {
     /// Somebody pressed Ctrl-C, or the system wanted it to end.
     #[error("interrupted")]
     Interrupted,
+    /// The command did its work, and its answer is told by an exit code.
+    #[error("the answer is exit code {0}")]
+    Answer(u8),
 }
 
 impl Ended {
@@ -100,6 +109,7 @@ impl Ended {
             Self::Failed => FAILURE,
             // What shells say of a program that Ctrl-C ended.
             Self::Interrupted => 130,
+            Self::Answer(code) => *code,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::stats::order::median;
 use crate::stats::paired::{self, Doubt, Rule, compare_paired, compare_unpaired};
 
 /// The figures that are compared: name, what they are figures of, whether higher is better.
-const COMPARED: &[(&str, Aspect, bool)] = &[
+pub(crate) const COMPARED: &[(&str, Aspect, bool)] = &[
     ("throughput.questions_per_s", Aspect::Speed, true),
     ("throughput.windows_per_s", Aspect::Speed, true),
     ("latency_ms.p50", Aspect::Speed, false),

@@ -3,8 +3,15 @@
 pub mod analysis;
 pub mod columns;
 pub mod comparison;
+pub mod csv;
+pub mod dry_run;
+pub mod html;
+pub mod junit;
+pub mod latex;
+pub mod leaderboard;
 pub mod markdown;
 pub mod measurement;
+pub mod model_index;
 pub mod notes;
 pub mod table;
 

@@ -4,18 +4,18 @@ mod interrupt;
 mod round;
 mod state;
 
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use spanbench::cell::CellSpec;
 use spanbench::cell::assemble::About;
 use spanbench::measure::roofline::{self, Roofline};
 use spanbench::record::{CellRecord, wire::WireRecord};
 use spanbench::render;
+use spanbench::suite::{CellPlan, RunSettings};
 
 use self::round::{Halt, Round};
 use self::state::{Progressing, State};
-use super::cells::Folders;
+use super::folders::Folders;
 use super::progress::Bars;
 use super::{Ended, scoring, terminal};
 
@@ -24,18 +24,8 @@ use super::{Ended, scoring, terminal};
 pub struct Plan {
     /// The cells.
     pub cells: Vec<CellPlan>,
-    /// How often each is measured.
-    pub repetitions: usize,
-    /// How long the process of a cell may take.
-    pub time_limit: Duration,
-    /// How long it may go on without any progress.
-    pub stall_limit: Duration,
-    /// Whether the machine's peak is wanted; if so, whether it is measured anew.
-    pub roofline: Option<bool>,
-    /// Whether a pass is profiled.
-    pub profile: bool,
-    /// How long a turn is, where the cells of a round compute in turns.
-    pub turn: Option<Duration>,
+    /// How they are run.
+    pub run: RunSettings,
     /// Whether cells that an earlier run finished are left as they are.
     pub resume: bool,
     /// Whether records are printed as JSON.
@@ -44,15 +34,6 @@ pub struct Plan {
     pub run_id: String,
     /// The command that was given.
     pub command: Vec<String>,
-}
-
-/// A cell that is to be run.
-#[derive(Debug)]
-pub struct CellPlan {
-    /// What it is made of.
-    pub spec: CellSpec,
-    /// The program that runs it, where that is not this one.
-    pub program: Option<PathBuf>,
 }
 
 impl Plan {
@@ -123,7 +104,7 @@ fn rounds(
     bars: &Bars,
     cells: &mut [Progressing<'_>],
 ) -> Result<(), Halt> {
-    for number in 1..=plan.repetitions {
+    for number in 1..=plan.run.repetitions {
         let round = Round {
             plan,
             peaks,
@@ -133,7 +114,7 @@ fn rounds(
         if number == 1 {
             take_up(&round, cells)?;
         }
-        if plan.turn.is_some() {
+        if plan.run.turn.is_some() {
             round.in_turns(cells)?;
         } else {
             round.one_by_one(cells)?;
@@ -160,7 +141,7 @@ struct Peaks(Vec<Roofline>);
 impl Peaks {
     fn measure(plan: &Plan) -> anyhow::Result<Self> {
         let mut peaks = Self(Vec::new());
-        let Some(fresh) = plan.roofline else {
+        let Some(fresh) = plan.run.roofline else {
             return Ok(peaks);
         };
         for cell in &plan.cells {

@@ -7,6 +7,7 @@ use spanbench::cell::isolate::{self, CellProcess, Isolation, Outcome, Step, Watc
 use spanbench::cell::{Job, Work};
 use spanbench::record::wire::WireFailure;
 use spanbench::render;
+use spanbench::suite::CellPlan;
 
 use super::interrupt::interrupted;
 use super::state::{Progressing, State};
@@ -101,8 +102,8 @@ impl Round<'_> {
         let cells = self.plan.cells.len();
         let name = &self.plan.cells[index].spec.name;
         let mut label = String::new();
-        if self.plan.repetitions > 1 {
-            label += &format!("{}/{} ", self.number, self.plan.repetitions);
+        if self.plan.run.repetitions > 1 {
+            label += &format!("{}/{} ", self.number, self.plan.run.repetitions);
         }
         if cells > 1 {
             label += &format!("{}/{cells} {name} ", index + 1);
@@ -116,8 +117,8 @@ impl Round<'_> {
                 Some(program) => program.clone(),
                 None => std::env::current_exe()?,
             },
-            time_limit: self.plan.time_limit,
-            stall_limit: self.plan.stall_limit,
+            time_limit: self.plan.run.time_limit,
+            stall_limit: self.plan.run.stall_limit,
         })
     }
 
@@ -125,8 +126,8 @@ impl Round<'_> {
         let mut job = Job {
             spec: cell.plan.spec.clone(),
             accuracy: works.is_empty(),
-            profile: self.plan.profile && works.is_empty(),
-            turn: self.plan.turn,
+            profile: self.plan.run.profile && works.is_empty(),
+            turn: self.plan.run.turn,
         };
         // Everything is here; the same commit is to be used in every repetition.
         job.spec.settings.offline = true;
@@ -154,7 +155,8 @@ impl Round<'_> {
             Outcome::Interrupted => return Err(Halt::Interrupted),
             Outcome::Done(work) => {
                 works.push(*work);
-                assemble::check(spec, works).err()
+                let unlike = assemble::check(spec, works).err();
+                unlike.or_else(|| missed(cell.plan, works).map(fail))
             }
             // What was good once and is refused now has changed.
             Outcome::Refused(message) if self.number > 1 => Some(fail(Failure {
@@ -186,7 +188,7 @@ impl Round<'_> {
         let Some(latest) = works.last() else {
             return Ok(());
         };
-        let is_done = works.len() >= self.plan.repetitions;
+        let is_done = works.len() >= self.plan.run.repetitions;
         if !is_done {
             cell.kept.add(works.len(), latest)?;
         }
@@ -218,6 +220,18 @@ impl Round<'_> {
             ));
         }
     }
+}
+
+/// An accuracy that is not what the suite expects.
+fn missed(plan: &CellPlan, works: &[Work]) -> Option<Failure> {
+    let scored = works.first()?.accuracy.as_ref()?;
+    let message = plan.expected.as_ref()?.check(&scored.accuracy)?;
+    Some(Failure {
+        kind: FailureKind::Accuracy,
+        message,
+        phase: None,
+        stderr: String::new(),
+    })
 }
 
 /// Makes it a cell that failed, says so, and writes that in place of a record.

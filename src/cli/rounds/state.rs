@@ -7,8 +7,9 @@ use spanbench::message::one_line;
 use spanbench::record::run;
 use spanbench::record::wire::{WireFailure, WireRecord};
 use spanbench::record::{Cell, Folder};
+use spanbench::suite::CellPlan;
 
-use super::{CellPlan, Plan};
+use super::Plan;
 use crate::cli::progress::Bars;
 use crate::cli::terminal;
 
@@ -39,8 +40,8 @@ pub struct Progressing<'a> {
 impl<'a> Progressing<'a> {
     /// Fetches what the cell needs, so that its process needs no network and its time limit is
     /// not spent on it, and looks for what an earlier run left.
-    pub fn begin(run: &Plan, plan: &'a CellPlan, folder: &'a Folder, bars: &Bars) -> Self {
-        let asked_sha256 = asked(run, plan);
+    pub fn begin(whole: &Plan, plan: &'a CellPlan, folder: &'a Folder, bars: &Bars) -> Self {
+        let asked_sha256 = asked(whole, plan);
         let kept = Kept::new(folder.path(), &asked_sha256);
         let state = match fetch::fetch(&plan.spec, bars) {
             Ok(()) => State::Going(Vec::new()),
@@ -57,8 +58,8 @@ impl<'a> Progressing<'a> {
             state,
             record: None,
         };
-        if run.resume && matches!(cell.state, State::Going(_)) {
-            cell.resume(run.repetitions);
+        if whole.resume && matches!(cell.state, State::Going(_)) {
+            cell.resume(whole.run.repetitions);
         }
         cell
     }
@@ -104,14 +105,14 @@ impl<'a> Progressing<'a> {
     }
 }
 
-fn asked(run: &Plan, cell: &CellPlan) -> String {
+fn asked(whole: &Plan, cell: &CellPlan) -> String {
     let program = cell.program.as_ref();
     let program = program.map(|program| program.to_string_lossy());
     let measuring = Measuring {
-        repetitions: run.repetitions,
-        profile: run.profile,
-        roofline: run.roofline.is_some(),
-        turn_s: run.turn.map(|turn| turn.as_secs_f64()),
+        repetitions: whole.run.repetitions,
+        profile: whole.run.profile,
+        roofline: whole.run.roofline.is_some(),
+        turn_s: whole.run.turn.map(|turn| turn.as_secs_f64()),
         program: program.as_deref(),
     };
     inputs::asked_sha256(&cell.spec, &measuring)
