@@ -10,6 +10,7 @@ use spanbench::compare::{
 use spanbench::random::SplitMix64;
 use spanbench::record::run::Run;
 use spanbench::record::wire::WireQuestion;
+use spanbench::render::comparison::{markdown, text};
 use spanbench::stats::mcnemar::{binomial_cumulative, exact_p};
 use support::runs::{question, repetition_at, run};
 
@@ -279,10 +280,10 @@ fn questions_of_one_side_hinder_accuracy_unless_allowed() {
 
 #[test]
 fn what_differs_is_named_with_what_it_hinders() {
+    type Change = fn(&mut Run);
     let [base, candidate] = flipping(20, 0, 0);
     let settings = Settings::default();
     assert!(compare(&base, &candidate, &settings).differences.is_empty());
-    type Change = fn(&mut Run);
     let all = [Aspect::Accuracy, Aspect::Speed, Aspect::Memory];
     let cases: &[(Change, &str, &[Aspect])] = &[
         (
@@ -592,4 +593,56 @@ fn settings_that_mean_nothing_are_refused() {
     assert!(refused(|s| s.f1_margin = -1.0).contains("f1_margin is -1"));
     assert!(refused(|s| s.noise_threshold = f64::INFINITY).contains("noise_threshold is inf"));
     assert!(refused(|s| s.resamples = 0).contains("resamples is 0"));
+}
+
+/// Whatever questions, answers and names hold, a comparison stays a table.
+#[test]
+fn hostile_text_is_inert() {
+    let hostile = "a|b\n<script>x</script> `@all` \u{1b}[31m\u{202e}![i](http://x) $x$ ~~";
+    let [mut base, mut candidate] = flipping(60, 6, 2);
+    for run in [&mut base, &mut candidate] {
+        run.record.model.id = hostile.to_owned();
+        run.record.cell = hostile.to_owned();
+        run.record.doubts = vec![hostile.to_owned(); 5];
+        for line in &mut run.questions {
+            line.question = Some(hostile.to_owned());
+            line.golds = Some(vec![hostile.repeat(2000)]);
+            line.error = Some(hostile.to_owned());
+            line.answer += hostile;
+        }
+    }
+    candidate.record.environment.cpu_model = Some(hostile.to_owned());
+    let found = WireComparison::from(&compare(&base, &candidate, &Settings::default()));
+    let page = markdown(&found);
+    assert!(!page.contains("<script") && !page.contains("http://x)\n"));
+    assert!(!page.replace("\\]", "").contains("](http") && page.len() < 100_000);
+    let is_bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!page.contains(is_bad));
+    let mut columns = 0;
+    for line in page.lines() {
+        // Each row of a table has as many cells as its headings.
+        let bars = line.replace("\\|", "").matches('|').count();
+        assert!(bars == 0 || columns == 0 || bars == columns, "{line}");
+        columns = bars;
+        assert!(!line.contains('@') || line.contains("<code>"), "{line}");
+    }
+    let first = page.lines().nth(2).unwrap();
+    assert_eq!(first, "**inconclusive: exact match, F1**");
+    assert_eq!(
+        page.matches("<details>").count(),
+        page.matches("</details>").count()
+    );
+
+    let shown = text(&found, ("", ""));
+    assert!(!shown.contains(is_bad));
+    assert!(shown.starts_with("inconclusive: exact match, F1\nnot comparable: questions/s,"));
+    assert!(shown.contains("Flips, 8 of 8"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() < 700));
+    let bold = text(&found, ("<", ">"));
+    assert!(bold.starts_with("<inconclusive: exact match, F1>\n"));
+    // Nothing to show makes no empty tables.
+    let none = run(Vec::new());
+    let found = WireComparison::from(&compare(&none, &none, &Settings::default()));
+    let page = markdown(&found);
+    assert!(page.starts_with("# Comparison\n\n") && !page.contains("Flips, "));
 }

@@ -315,7 +315,8 @@ fn notes(base: &Run, candidate: &Run, pairing: &Pairing) -> Vec<String> {
     let same_rounds = in_same_rounds(&base.record, &candidate.record);
     if several(base) && several(candidate) && !same_rounds {
         notes.push(
-            "the two were not measured in the same rounds: what drifted between them is in the              ratios of speed; `spanbench run` with both models measures them in turn"
+            "the two were not measured in the same rounds: what drifted between them is in the \
+             ratios of speed; `spanbench run` with both models measures them in turn"
                 .to_owned(),
         );
     }
