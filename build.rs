@@ -19,6 +19,7 @@ const INPUTS: [&str; 6] = [
 fn main() {
     write_cards("models/cards", "cards.rs");
     write_cards("benchmarks/cards", "dataset_cards.rs");
+    write_cards("benchmarks/suites", "suites.rs");
     for name in INPUTS {
         println!("cargo::rerun-if-changed={name}");
     }

@@ -17,6 +17,9 @@ pub const CARDS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/cards.rs"
 /// The cards in benchmarks/cards by name: name and TOML text.
 pub const DATASET_CARDS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dataset_cards.rs"));
 
+/// The suites in benchmarks/suites by name: name and TOML text.
+pub const SUITES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/suites.rs"));
+
 const MODEL_PATH: &str = "models/bundled/minilm-l6-squad";
 const CONFIG: &[u8] = include_bytes!("../models/bundled/minilm-l6-squad/config.json");
 const TOKENIZER: &[u8] = include_bytes!("../models/bundled/minilm-l6-squad/tokenizer.json");

@@ -13,9 +13,6 @@ fn main() -> ExitCode {
     };
     match cli.execute() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            cli::report(&error);
-            cli::exit_code(&error)
-        }
+        Err(error) => cli::report(&error),
     }
 }

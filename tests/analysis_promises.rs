@@ -379,11 +379,11 @@ fn the_bootstrap_of_a_mean_has_its_standard_error() {
         .collect();
     let values: Vec<f64> = units.iter().map(|unit| unit.sums[0]).collect();
     let error = sample_standard_deviation(&values).unwrap() / 1000_f64.sqrt();
-    let [interval] = percentile_intervals(&units, 20_000, 1).unwrap();
+    let [interval] = percentile_intervals(&units, 20_000, 0.95, 1).unwrap();
     assert!((interval.upper - interval.lower - 2.0 * 1.96 * error).abs() < 0.12 * error);
     assert!((interval.upper + interval.lower - 9.0).abs() < 0.12 * error);
-    assert_eq!(percentile_intervals(&units, 0, 1), None);
-    assert_eq!(percentile_intervals(&units[..1], 10, 1), None);
+    assert_eq!(percentile_intervals(&units, 0, 0.95, 1), None);
+    assert_eq!(percentile_intervals(&units[..1], 10, 0.95, 1), None);
 }
 
 /// Whether `work` can be done on two threads in less than `limit_s` seconds:
@@ -411,7 +411,7 @@ fn twelve_thousand_questions_take_less_than_a_second() {
         })
         .collect();
     assert!(is_done_within(1.0, || {
-        assert!(percentile_intervals(&units, 10_000, 0).is_some());
+        assert!(percentile_intervals(&units, 10_000, 0.95, 0).is_some());
     }));
     // The whole of it, with long passages and without the predictions' places.
     let sentence = "The river is long and it flows through many towns, and then Ann met there. ";

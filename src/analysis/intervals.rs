@@ -1,8 +1,8 @@
 //! Bootstrap intervals of exact match and F1.
 
 use super::{Case, Purpose, Settings, numbered};
-use crate::stats::Interval;
 use crate::stats::bootstrap::{Unit, percentile_intervals};
+use crate::stats::{CONFIDENCE, Interval};
 
 /// Intervals of exact match and F1, in percent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,7 +52,8 @@ pub(super) fn intervals(cases: &[&Case], settings: &Settings) -> Intervals {
         }
     }
     let of = |units: &[Unit<2>], purpose| {
-        percentile_intervals(units, settings.resamples, settings.seed_of(purpose)).map(percent)
+        let seed = settings.seed_of(purpose);
+        percentile_intervals(units, settings.resamples, CONFIDENCE, seed).map(percent)
     };
     Intervals {
         by_question: of(&questions, Purpose::QuestionResamples),

@@ -26,6 +26,8 @@ pub use errors::{Confusion, ErrorKind};
 pub use folds::Folds;
 pub use intervals::Intervals;
 pub use properties::Property;
+pub(crate) use properties::{answer_length_range, windows_range};
+pub(crate) use question_type::question_type;
 pub use slices::Dimension;
 
 pub use crate::windows::reach::Reach;

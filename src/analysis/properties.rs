@@ -117,7 +117,7 @@ impl<'a> Passages<'a> {
         let answer = || self.answers[number];
         let bucket = |value, starts: &[usize]| Some(Cow::Owned(bucket(value, starts)));
         match property {
-            Property::AnswerLength => bucket(tokens(answer()?.text).count(), &[1, 2, 3, 4, 6, 11]),
+            Property::AnswerLength => Some(Cow::Owned(answer_length_range(answer()?.text))),
             Property::QuestionType => Some(Cow::Borrowed(question_type(
                 case.question,
                 case.question_language,
@@ -126,7 +126,7 @@ impl<'a> Passages<'a> {
                 self.lengths[&case.passage],
                 &[0, 101, 151, 201, 301, 501, 1001],
             ),
-            Property::Windows => bucket(case.windows?, &[1, 2, 3, 4, 8]),
+            Property::Windows => Some(Cow::Owned(windows_range(case.windows?))),
             Property::AnswerPosition => position(case.passage_text, answer()?),
             Property::HasAnswer => Some(Cow::Borrowed(if case.golds.is_empty() {
                 "no"
@@ -158,6 +158,16 @@ fn answer<'a>(golds: &[Gold<'a>]) -> Option<Gold<'a>> {
         }
     }
     best.map(|(_, gold)| gold)
+}
+
+/// The slice of [`Property::AnswerLength`] that an answer is in.
+pub(crate) fn answer_length_range(answer: &str) -> String {
+    bucket(tokens(answer).count(), &[1, 2, 3, 4, 6, 11])
+}
+
+/// The slice of [`Property::Windows`] that a question of so many windows is in.
+pub(crate) fn windows_range(windows: usize) -> String {
+    bucket(windows, &[1, 2, 3, 4, 8])
 }
 
 /// The name of the range that `value` is in: `starts` holds the least value of each range.

@@ -219,7 +219,7 @@ fn words_of(language: Option<&str>) -> Option<&'static QuestionWords> {
 /// The place of the word does not matter: "In what year" is `what`, as is
 /// "The trend is toward what?". Words of a clause that comes first count too:
 /// "When it ended, who won?" is `when`.
-pub(super) fn question_type(question: &str, language: Option<&str>) -> &'static str {
+pub(crate) fn question_type(question: &str, language: Option<&str>) -> &'static str {
     let Some(words) = words_of(language) else {
         return OTHER;
     };

@@ -54,6 +54,18 @@ pub enum WindowOrder {
     Shuffled,
 }
 
+impl std::str::FromStr for WindowOrder {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = [Self::AsGiven, Self::ByLength, Self::Shuffled];
+        let found = known.into_iter().find(|order| order.name() == name);
+        found.ok_or_else(|| {
+            format!("unknown order \"{name}\"; known are as-given, by-length and shuffled")
+        })
+    }
+}
+
 impl WindowOrder {
     /// Name on the command line and in records.
     pub fn name(self) -> &'static str {

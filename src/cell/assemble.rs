@@ -56,6 +56,8 @@ pub struct About<'a> {
     pub run_id: Option<&'a str>,
     /// The command that was given.
     pub command: Option<&'a [String]>,
+    /// Hash of what was asked for, see [`super::inputs::asked_sha256`].
+    pub asked_sha256: Option<&'a str>,
 }
 
 /// Makes the record of `spec` from what its processes measured, each of them [`check`]ed.
@@ -92,6 +94,7 @@ pub fn assemble(spec: &CellSpec, works: &[Work], about: &About<'_>) -> CellOutpu
             roofline: roofline.map(WireRoofline::of),
             run_id: about.run_id.map(str::to_owned),
             command: about.command.map(<[String]>::to_vec),
+            asked_sha256: about.asked_sha256.map(str::to_owned),
             ..record(spec, first, accuracy, repetitions, &proof)
         },
     }
@@ -185,6 +188,7 @@ fn record(
         cell: spec.name.clone(),
         run_id: None,
         command: None,
+        asked_sha256: None,
         started: first.started.clone(),
         model: first.model.clone(),
         dataset: first.dataset.clone(),

@@ -22,6 +22,9 @@ pub enum FailureKind {
     TimedAnswersDiffer,
     /// Repetitions were not of the same cell: files changed in between.
     Changed,
+    /// EM or F1 is not what the suite expects.
+    #[serde(rename = "accuracy-missed")]
+    Accuracy,
 }
 
 impl FailureKind {
@@ -36,6 +39,7 @@ impl FailureKind {
             Self::Model => "model failed",
             Self::TimedAnswersDiffer => "timed answers differ",
             Self::Changed => "inputs changed",
+            Self::Accuracy => "accuracy missed",
         }
     }
 }

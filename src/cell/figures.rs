@@ -47,6 +47,9 @@ pub const ALL: &[(&str, Figure)] = &[
     ("memory.activations_peak_bytes", |r| {
         bytes(r.memory.activations_peak_bytes)
     }),
+    ("memory.device_peak_bytes", |r| {
+        bytes(r.memory.device_peak_bytes)
+    }),
     ("energy.packages_j", |r| r.energy.packages_j),
     ("energy.memory_j", |r| r.energy.memory_j),
     ("energy.per_question_j", |r| r.energy.per_question_j),

@@ -22,6 +22,9 @@ pub const COMMAND: &str = "run-cell";
 /// How much of a process's standard error is kept: its end.
 const STDERR_KEPT: usize = 64 << 10;
 
+/// How often it is asked whether the process is to be ended.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How long a process may take to end after its last word, writing a core file perhaps.
 const LAST_MOMENTS: Duration = Duration::from_secs(10);
 
@@ -45,6 +48,8 @@ pub enum Outcome {
     Refused(String),
     /// It failed.
     Failed(Failure),
+    /// It was ended since nobody wants to know any more ([`Watcher::interrupted`]).
+    Interrupted,
 }
 
 /// A process could not be started or fed.
@@ -74,6 +79,11 @@ pub enum IsolationError {
 pub trait Watcher {
     /// An event that is neither an end nor a result.
     fn event(&self, event: &Event);
+
+    /// Whether the process is to be ended now; asked ten times a second.
+    fn interrupted(&self) -> bool {
+        false
+    }
 }
 
 /// Does `job` in a process of its own.
@@ -146,6 +156,10 @@ impl<'a> CellProcess<'a> {
         if job.turn.is_some() {
             command.stdin(Stdio::piped());
         }
+        // Ctrl-C at a terminal is for the program that watches: it ends the process and says so,
+        // where a process that the signal reached first would look as if it had crashed.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(|source| IsolationError::Start {
             program: isolation.program.display().to_string(),
             source,
@@ -210,6 +224,7 @@ impl<'a> CellProcess<'a> {
         let stderr = self.stderr.take().map_or(String::new(), KeptStderr::text);
         match ended {
             Ended::Said(outcome) => outcome.with_stderr(stderr),
+            Ended::Interrupted => Outcome::Interrupted,
             Ended::Killed(kind, message) => self.failed(kind, message, stderr),
             Ended::Silent | Ended::Waits => {
                 let now = OutOfMemoryKills::read(&SystemFiles::here());
@@ -244,45 +259,63 @@ impl<'a> CellProcess<'a> {
             stall_limit,
             ..
         } = *self.isolation;
+        let mut last_word = Instant::now();
         loop {
-            let left = time_limit.saturating_sub(self.used + began.elapsed());
-            match events.recv_timeout(left.min(stall_limit)) {
-                Ok(Ok(Event::Done(work))) => return Ended::Said(Outcome::Done(work)),
-                Ok(Ok(Event::Refused(message))) => return Ended::Said(Outcome::Refused(message)),
-                Ok(Ok(Event::Failed(kind, message))) => {
-                    return Ended::Said(self.failed(kind, message, String::new()));
-                }
-                Ok(Ok(Event::Hello { schema })) if schema != SCHEMA => {
-                    return Ended::Said(Outcome::Refused(format!(
-                        "{}: speaks version {schema} of the protocol between spanbench and its cells, not {SCHEMA}",
-                        self.isolation.program.display()
-                    )));
-                }
-                Ok(Ok(Event::Turn)) => return Ended::Waits,
-                Ok(Ok(event)) => {
-                    if let Event::Phase(name) = &event {
-                        self.phase = Some(name.clone());
+            if watcher.interrupted() {
+                return Ended::Interrupted;
+            }
+            let used = self.used + began.elapsed();
+            let silent = last_word.elapsed();
+            if used >= time_limit {
+                let limit = humantime::format_duration(time_limit);
+                let message = format!("not done within the time limit of {limit}");
+                return Ended::Killed(FailureKind::TimeLimit, message);
+            }
+            if silent >= stall_limit {
+                let limit = humantime::format_duration(stall_limit);
+                let message = format!("no progress for {limit}: it hangs");
+                return Ended::Killed(FailureKind::Stalled, message);
+            }
+            let left = time_limit.saturating_sub(used);
+            let left = left.min(stall_limit.saturating_sub(silent));
+            match events.recv_timeout(left.min(INTERRUPT_INTERVAL)) {
+                Ok(said) => {
+                    last_word = Instant::now();
+                    if let Some(ended) = self.hear(said, watcher) {
+                        return ended;
                     }
-                    watcher.event(&event);
-                }
-                Ok(Err(line)) => {
-                    return Ended::Said(Outcome::Refused(format!(
-                        "{}: said something that is no event of a cell: {line}",
-                        self.isolation.program.display()
-                    )));
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ended::Silent,
-                Err(RecvTimeoutError::Timeout) => {
-                    if self.used + began.elapsed() >= time_limit {
-                        let limit = humantime::format_duration(time_limit);
-                        let message = format!("not done within the time limit of {limit}");
-                        return Ended::Killed(FailureKind::TimeLimit, message);
-                    }
-                    let limit = humantime::format_duration(stall_limit);
-                    let message = format!("no progress for {limit}: it hangs");
-                    return Ended::Killed(FailureKind::Stalled, message);
-                }
+                Err(RecvTimeoutError::Timeout) => {}
             }
+        }
+    }
+
+    /// Takes in what the process said, an event or a line that is none; gives what ends with it.
+    fn hear(&mut self, said: Result<Event, String>, watcher: &dyn Watcher) -> Option<Ended> {
+        let program = self.isolation.program.display();
+        match said {
+            Ok(Event::Done(work)) => Some(Ended::Said(Outcome::Done(work))),
+            Ok(Event::Refused(message)) => Some(Ended::Said(Outcome::Refused(message))),
+            Ok(Event::Failed(kind, message)) => {
+                Some(Ended::Said(self.failed(kind, message, String::new())))
+            }
+            Ok(Event::Hello { schema }) if schema != SCHEMA => {
+                Some(Ended::Said(Outcome::Refused(format!(
+                    "{program}: speaks version {schema} of the protocol between spanbench and its cells, not {SCHEMA}",
+                ))))
+            }
+            Ok(Event::Turn) => Some(Ended::Waits),
+            Ok(event) => {
+                if let Event::Phase(name) = &event {
+                    self.phase = Some(name.clone());
+                }
+                watcher.event(&event);
+                None
+            }
+            Err(line) => Some(Ended::Said(Outcome::Refused(format!(
+                "{program}: said something that is no event of a cell: {line}",
+            )))),
         }
     }
 
@@ -336,6 +369,8 @@ enum Ended {
     Said(Outcome),
     /// It is to be killed, for this reason.
     Killed(FailureKind, String),
+    /// It is to be killed, and nobody asks why.
+    Interrupted,
     /// Its standard output ended without a word.
     Silent,
     /// It waits for its next turn.

@@ -11,11 +11,6 @@ use crate::record::wire::{WireDataset, WireEnvironment, WireFile, WireModel, Wir
 use crate::score::{Protocol, ProtocolChoice};
 
 pub(super) fn wire_model(files: &ModelFiles, description: &ModelDescription) -> WireModel {
-    let files_read = files.all().map(|file| WireFile {
-        name: file.name.clone(),
-        bytes: file.bytes.len() as u64,
-        sha256: file.sha256.clone(),
-    });
     WireModel {
         id: files.id.clone(),
         revision: files.revision.clone(),
@@ -24,8 +19,18 @@ pub(super) fn wire_model(files: &ModelFiles, description: &ModelDescription) -> 
         dtype: description.dtype.to_owned(),
         compute_dtype: description.compute_dtype.to_owned(),
         ops: description.ops.to_owned(),
-        files: files_read.collect(),
+        files: wire_files(files),
     }
+}
+
+/// The files that were read.
+pub(super) fn wire_files(files: &ModelFiles) -> Vec<WireFile> {
+    let files = files.all().map(|file| WireFile {
+        name: file.name.clone(),
+        bytes: file.bytes.len() as u64,
+        sha256: file.sha256.clone(),
+    });
+    files.collect()
 }
 
 pub(super) fn wire_dataset(dataset: &Dataset, counts: Option<(usize, usize)>) -> WireDataset {

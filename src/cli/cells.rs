@@ -1,150 +1,37 @@
-//! The cells of a run, their names and their folders.
+//! The cells that arguments mean.
 
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use spanbench::bundled;
+use spanbench::suite::{CellPlan, Options, RunSettings, file_name};
 
-use anyhow::Context;
-use spanbench::cell::{CellSettings, CellSpec};
-use spanbench::dataset::QuestionSelection;
-use spanbench::dataset::source::stem;
-use spanbench::record::{Folder, FolderError};
-
-/// The matrix of models and data sets.
+/// The matrix of models and data sets; where none is named, the program's own.
 pub fn matrix(
     models: &[String],
     datasets: &[String],
-    questions: &QuestionSelection,
-    settings: CellSettings,
-) -> Vec<CellSpec> {
-    let mut cells: Vec<CellSpec> = Vec::new();
-    for model in models {
-        for dataset in datasets {
-            let mut name = format!("{}-{}", file_name(model), file_name(dataset));
-            let base = name.clone();
+    options: &Options,
+    run: &RunSettings,
+) -> anyhow::Result<Vec<CellPlan>> {
+    let or_own = |names: &[String], own: &str| match names {
+        [] => vec![own.to_owned()],
+        names => names.to_vec(),
+    };
+    let datasets = or_own(datasets, bundled::DATASET);
+    let mut cells: Vec<CellPlan> = Vec::new();
+    for model in or_own(models, bundled::MODEL) {
+        for dataset in &datasets {
+            let base = format!("{}-{}", file_name(&model), file_name(dataset));
+            let mut name = base.clone();
             let mut count = 1;
-            while cells.iter().any(|cell| cell.name == name) {
+            while cells.iter().any(|cell| cell.spec.name == name) {
                 count += 1;
                 name = format!("{base}-{count}");
             }
-            cells.push(CellSpec {
-                name,
-                model: model.clone(),
-                dataset: dataset.clone(),
-                questions: questions.clone(),
-                settings,
-            });
+            let options = Options {
+                model: Some(model.clone()),
+                dataset: Some(dataset.clone()),
+                ..options.clone()
+            };
+            cells.push(CellPlan::new(&name, &options, run)?);
         }
     }
-    cells
-}
-
-/// The folders of a run: made before anything is computed, so that an hour's run does not end
-/// with "permission denied".
-#[derive(Debug)]
-pub struct Folders {
-    base: PathBuf,
-    /// Whether the base is this run's own.
-    fresh: bool,
-    /// A folder a cell.
-    pub cells: Vec<Folder>,
-}
-
-/// Makes the folders of `cells`: under `out`, where given; `out` itself is that of a single cell.
-pub fn folders(out: Option<&Path>, cells: &[CellSpec]) -> anyhow::Result<Folders> {
-    let base = match out {
-        Some(out) => out.to_owned(),
-        None => fresh_folder(&cells[0].name)?,
-    };
-    let paths: Vec<PathBuf> = match cells {
-        [_] if out.is_some() => vec![base.clone()],
-        cells => cells.iter().map(|cell| base.join(&cell.name)).collect(),
-    };
-    let mut folders = Folders {
-        fresh: out.is_none() || !base.exists(),
-        base,
-        cells: Vec::with_capacity(paths.len()),
-    };
-    for path in paths {
-        let made: Result<Folder, FolderError> = Folder::create(&path);
-        match made {
-            Ok(folder) => folders.cells.push(folder),
-            Err(fault) => {
-                folders.discard();
-                return Err(fault.into());
-            }
-        }
-    }
-    Ok(folders)
-}
-
-impl Folders {
-    /// Takes away those that were made here and hold nothing.
-    pub fn discard(&self) {
-        self.cells.iter().for_each(Folder::discard);
-        if self.fresh {
-            // Finished cells keep what they wrote; a folder that holds something is not removed.
-            let _ = std::fs::remove_dir(&self.base);
-        }
-    }
-}
-
-/// The last part of a path or repository name, as a folder can be called everywhere.
-fn file_name(name: &str) -> String {
-    let name = name.trim_end_matches(['/', '\\']);
-    let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    let last = stem(last);
-    let safe = last.chars().map(|character| {
-        let plain = character.is_alphanumeric() || "._-".contains(character);
-        if plain { character } else { '-' }
-    });
-    let safe: String = safe.collect();
-    let safe = safe.trim_matches('.');
-    if safe.is_empty() {
-        "here".to_owned()
-    } else {
-        safe.to_owned()
-    }
-}
-
-/// A folder under reports/ that no other run has.
-fn fresh_folder(name: &str) -> anyhow::Result<PathBuf> {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let stamp = now.replace(['-', ':'], "");
-    let reports = Path::new("reports");
-    let remedy = || "reports: results cannot be written here; choose another folder with --out DIR";
-    std::fs::create_dir_all(reports).with_context(remedy)?;
-    for suffix in 1.. {
-        let suffix = if suffix == 1 {
-            String::new()
-        } else {
-            format!("-{suffix}")
-        };
-        let path = reports.join(format!("{stamp}-{name}{suffix}"));
-        match std::fs::create_dir(&path) {
-            Ok(()) => return Ok(path),
-            // Another run began in the same second.
-            Err(fault) if fault.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(fault) => return Err(fault).with_context(remedy),
-        }
-    }
-    unreachable!("the numbers do not run out")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::file_name;
-
-    #[test]
-    fn names_of_cells_are_names_of_folders() {
-        for (name, expected) in [
-            ("minilm-l6-squad", "minilm-l6-squad"),
-            ("../models/minilm/", "minilm"),
-            ("owner/name@main", "name-main"),
-            ("data/xquad.en.json", "xquad.en"),
-            ("..", "here"),
-            ("a b:c", "a-b-c"),
-        ] {
-            assert_eq!(file_name(name), expected);
-        }
-    }
+    Ok(cells)
 }

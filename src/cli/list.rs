@@ -6,6 +6,7 @@ use spanbench::device::DeviceChoice;
 use spanbench::measure::environment::Environment;
 use spanbench::models::card::{self, WireCard, WirePublished, WireSource};
 use spanbench::render::columns::aligned;
+use spanbench::suite::{self, Options, RunOptions, Suite};
 
 use super::terminal;
 
@@ -23,6 +24,8 @@ enum What {
     Models,
     /// Data-set cards
     Datasets,
+    /// The program's own suites
+    Suites,
     /// Devices this build can compute on
     Devices,
 }
@@ -32,6 +35,7 @@ pub fn execute(arguments: &ListArguments) -> anyhow::Result<()> {
     let text = match arguments.what {
         What::Models => models(),
         What::Datasets => datasets(),
+        What::Suites => suites()?,
         What::Devices => devices(),
     };
     terminal::print(&text)
@@ -141,6 +145,24 @@ fn datasets() -> String {
         ]
     }));
     columns(&rows)
+}
+
+/// A line a suite: name, cells, repetitions, the first line of what it says of itself.
+fn suites() -> anyhow::Result<String> {
+    let heading = ["name", "cells", "measured", "description"];
+    let mut rows = vec![heading.map(str::to_owned)];
+    for name in suite::names() {
+        let suite = Suite::open(name, &Options::default(), &RunOptions::default())?;
+        let description = suite.description.unwrap_or_default();
+        let first = description.lines().next().unwrap_or_default();
+        rows.push([
+            suite.name,
+            suite.cells.len().to_string(),
+            format!("{}×", suite.run.repetitions),
+            first.to_owned(),
+        ]);
+    }
+    Ok(columns(&rows))
 }
 
 fn devices() -> String {

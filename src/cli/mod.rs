@@ -1,6 +1,7 @@
 //! The command line: one file a command. Arguments in, library called, result out.
 
 mod cells;
+mod folders;
 mod list;
 mod measuring;
 mod progress;
@@ -25,7 +26,8 @@ use spanbench::message::one_line;
 /// Without a command, `run` is meant: the bundled model answers the bundled
 /// data set, with no network.
 ///
-/// Exit codes: 0 good, 1 an answer that is a no, 2 bad input or failure.
+/// Exit codes: 0 good, 1 an answer that is a no (a regression, no model within a budget), 2 bad
+/// input or failure, 3 not comparable or inconclusive, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -38,7 +40,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer data sets with models and record accuracy, speed and memory
-    Run(Box<run::RunArguments>),
+    Run(Box<run::RunCommand>),
     /// Do one cell's job: what `run` starts for each
     #[command(hide = true)]
     RunCell(run_cell::RunCellArguments),
@@ -48,7 +50,7 @@ enum Command {
     Pull(pull::PullArguments),
     /// Rank many runs, and write them as Markdown, CSV, LaTeX, model-index or JUnit XML
     Report(report::ReportArguments),
-    /// List models, data sets or devices
+    /// List models, data sets, suites or devices
     List(list::ListArguments),
 }
 
@@ -61,7 +63,7 @@ impl Cli {
     pub fn execute(self) -> anyhow::Result<()> {
         match self.command {
             None => run::execute(&self.run),
-            Some(Command::Run(arguments)) => run::execute(&arguments),
+            Some(Command::Run(command)) => run::execute_command(&command),
             Some(Command::RunCell(arguments)) => run_cell::execute(&arguments),
             Some(Command::Score(arguments)) => score::execute(&arguments),
             Some(Command::Pull(arguments)) => pull::execute(&arguments),
@@ -87,27 +89,42 @@ pub fn explain(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// An error that was told already.
+/// How the program ends where that was told already, and is not by an error of its own.
 #[derive(Debug, thiserror::Error)]
-#[error("told already")]
-struct Reported;
-
-/// The command did its work, and its answer is told by an exit code.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is exit code {0}")]
-struct Answer(u8);
-
-/// The exit code of an error.
-pub fn exit_code(error: &anyhow::Error) -> ExitCode {
-    ExitCode::from(error.downcast_ref().map_or(2, |Answer(code)| *code))
+enum Ended {
+    /// Something failed.
+    #[error("failed")]
+    Failed,
+    /// Somebody pressed Ctrl-C, or the system wanted it to end.
+    #[error("interrupted")]
+    Interrupted,
+    /// The command did its work, and its answer is told by an exit code.
+    #[error("the answer is exit code {0}")]
+    Answer(u8),
 }
 
-/// Prints an error and its causes as one line on standard error, unless that was done.
-pub fn report(error: &anyhow::Error) {
-    if error.is::<Reported>() || error.is::<Answer>() {
-        return;
+impl Ended {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Failed => FAILURE,
+            // What shells say of a program that Ctrl-C ended.
+            Self::Interrupted => 130,
+            Self::Answer(code) => *code,
+        }
+    }
+}
+
+/// Bad input, or a failure.
+const FAILURE: u8 = 2;
+
+/// Prints an error and its causes as one line on standard error, unless that was done, and gives
+/// the exit code.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(ended) = error.downcast_ref::<Ended>() {
+        return ExitCode::from(ended.code());
     }
     terminal::note(&format!("error: {}", one_line(error.as_ref())));
+    ExitCode::from(FAILURE)
 }
 
 #[cfg(test)]

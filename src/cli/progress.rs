@@ -17,7 +17,7 @@ impl Bars {
     pub fn new() -> Self {
         Self {
             download: bar("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} eta {eta}"),
-            work: bar("{msg} {wide_bar} {pos}/{len} {prefix} {per_sec} eta {eta}"),
+            work: bar("{prefix}{msg} {wide_bar} {pos}/{len} {per_sec} eta {eta}"),
         }
     }
 }
@@ -53,6 +53,11 @@ impl hub::Progress for Bars {
 }
 
 impl Bars {
+    /// Which repetition of which cell is at work, to be put before what it is at.
+    pub fn label(&self, label: &str) {
+        self.work.set_prefix(label.to_owned());
+    }
+
     /// What a cell's process is at.
     pub fn phase(&self, name: &str) {
         self.work.set_message(match name {
@@ -68,7 +73,9 @@ impl Bars {
     /// So many of a unit are about to be computed.
     pub fn begin(&self, unit: &str, count: usize) {
         self.work.reset();
-        self.work.set_prefix(unit.to_owned());
+        let doing = self.work.message();
+        let doing = doing.split(' ').next().unwrap_or_default();
+        self.work.set_message(format!("{doing} {unit}"));
         self.work.set_length(count as u64);
     }
 

@@ -1,16 +1,16 @@
 //! `spanbench report`: many records side by side.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use spanbench::leaderboard::wire::WireLeaderboard;
 use spanbench::leaderboard::{self, Floor, Limits, Percentile, Settings};
+use spanbench::record::folder::replace_file;
 use spanbench::record::{Cell, CellRecord, WireRecord, run, wire};
 use spanbench::render::{csv, junit, latex, leaderboard as board, model_index};
 
-use super::{Answer, terminal};
+use super::{Ended, terminal};
 
 /// What to report on, and how.
 #[derive(Debug, Args)]
@@ -145,14 +145,17 @@ pub fn execute(arguments: &ReportArguments) -> anyhow::Result<()> {
     }
     let board = leaderboard::leaderboard(&cells, &arguments.settings())?;
     match output {
-        Some((path, format)) => write(path, &arguments.file(format, &cells, &board)?)?,
+        Some((path, format)) => {
+            let text = arguments.file(format, &cells, &board)?;
+            replace_file(path, text.as_bytes())?;
+        }
         None if arguments.json => terminal::print_json(&board)?,
         None => terminal::print(&board::text(&board, terminal::emphasis()))?,
     }
     let budget = board.budget.as_ref();
     if budget.is_some_and(|budget| budget.choices.iter().all(|choice| choice.best.is_none())) {
         terminal::note("no model is within the budget");
-        return Err(Answer(1).into());
+        return Err(Ended::Answer(1).into());
     }
     Ok(())
 }
@@ -224,37 +227,6 @@ fn records(cells: &[Cell]) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
-/// Writes the file whole or not at all.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let staged = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".spanbench-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As readable as any other file; the system takes the user's mask off.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        // A disk that is full may say so only now.
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|fault| fault.error)
-    };
-    let written: std::io::Result<std::fs::File> = staged();
-    let remedy = || {
-        format!(
-            "{}: cannot be written; is the folder there, and writable?",
-            path.display()
-        )
-    };
-    written.map(drop).with_context(remedy)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,19 +238,5 @@ mod tests {
             let message = Format::of(Path::new(path)).unwrap_err().to_string();
             assert!(message.contains(".md, .csv, .tex"), "{message}");
         }
-    }
-
-    #[test]
-    fn files_are_replaced_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.csv");
-        write(&path, "1").unwrap();
-        write(&path, "2").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        let message = write(&folder.path().join("no/a.csv"), "")
-            .unwrap_err()
-            .to_string();
-        assert!(message.contains("cannot be written"), "{message}");
     }
 }

@@ -1,46 +1,59 @@
-//! `spanbench run`: models × data sets, a record each.
+//! `spanbench run`: a suite, or models × data sets; a record each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
-use spanbench::bundled;
-use spanbench::cell::{CellSettings, WindowOrder};
-use spanbench::decode::{DecodeSettings, Decoder};
+use spanbench::cell::WindowOrder;
+use spanbench::decode::Decoder;
 use spanbench::device::DeviceChoice;
 use spanbench::models::Precision;
 use spanbench::ops::FormChoice;
-use spanbench::windows::WindowSettings;
+use spanbench::render::dry_run::{self, DryRun};
+use spanbench::suite::estimate::{self, Earlier};
+use spanbench::suite::values::{positive, threads};
+use spanbench::suite::{CellPlan, Options, RunOptions, RunSettings, Suite};
 
-use super::cells;
 use super::measuring::MeasuringArguments;
-use super::questions::{QuestionArguments, positive};
+use super::questions::QuestionArguments;
 use super::rounds::{self, Plan};
 use super::scoring::ScoringArguments;
+use super::{cells, folders, terminal};
+
+/// A suite or none, and the rest.
+#[derive(Debug, Args)]
+pub struct RunCommand {
+    /// A suite: a TOML file, or one of `spanbench list suites`; options hold for all of its cells, over what it says itself
+    #[arg(value_name = "SUITE")]
+    suite: Option<String>,
+    #[command(flatten)]
+    arguments: RunArguments,
+}
 
 /// What to run, and how.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // each is a switch of its own
 pub struct RunArguments {
-    /// A card's name, a directory in Hub layout, or owner/name[@revision]; may be repeated
-    #[arg(long = "model", value_name = "M", default_value = bundled::MODEL)]
+    /// A card's name, a directory in Hub layout, or owner/name[@revision]; may be repeated [default: minilm-l6-squad]
+    #[arg(long = "model", value_name = "M")]
     models: Vec<String>,
-    /// A card's name, a file (SQuAD or MRQA format or rows as JSON lines, also gzip-compressed; parquet), or hf:owner/name[@revision][:config][:split]; may be repeated
-    #[arg(long = "dataset", value_name = "D", default_value = bundled::DATASET)]
+    /// A card's name, a file (SQuAD or MRQA format or rows as JSON lines, also gzip-compressed; parquet), or
+    /// hf:owner/name[@revision][:config][:split]; may be repeated [default: mixed-bag]
+    #[arg(long = "dataset", value_name = "D")]
     datasets: Vec<String>,
-    /// Where to compute: auto (the best there is), cpu, cuda[:N] or metal
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: DeviceChoice,
-    /// What weights are kept in: f32, f16 or bf16
-    #[arg(long, value_name = "DTYPE", default_value = "f32")]
-    dtype: Precision,
+    /// Where to compute: auto (the best there is), cpu, cuda[:N] or metal [default: auto]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceChoice>,
+    /// What weights are kept in: f32, f16 or bf16 [default: f32]
+    #[arg(long, value_name = "DTYPE")]
+    dtype: Option<Precision>,
     #[command(flatten)]
     measuring: MeasuringArguments,
-    /// Tokens of a window at the most, question and special tokens included
-    #[arg(long, value_name = "N", default_value_t = 384)]
-    max_seq_len: usize,
-    /// Tokens that two neighbouring windows of a passage share; with --decode google the step between them
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    doc_stride: usize,
+    /// Tokens of a window at the most, question and special tokens included [default: 384]
+    #[arg(long, value_name = "N")]
+    max_seq_len: Option<usize>,
+    /// Tokens that two neighbouring windows of a passage share; with --decode google the step between them [default: 128]
+    #[arg(long, value_name = "N")]
+    doc_stride: Option<usize>,
     /// Tokens of a question at the most, with --decode google [default: 64]
     #[arg(long, value_name = "N", value_parser = positive)]
     max_question_len: Option<usize>,
@@ -51,9 +64,9 @@ pub struct RunArguments {
     #[arg(long, value_name = "N", value_parser = positive)]
     max_answer_len: Option<usize>,
     /// Whose way of cutting windows and choosing answers: run_qa (run_qa.py of transformers), google (run_squad.py of
-    /// BERT and MLPerf), or pipeline (the question-answering pipeline of transformers)
-    #[arg(long, value_name = "WHOSE", default_value = "run_qa")]
-    decode: Decoder,
+    /// BERT and MLPerf), or pipeline (the question-answering pipeline of transformers) [default: run_qa]
+    #[arg(long, value_name = "WHOSE")]
+    decode: Option<Decoder>,
     #[command(flatten)]
     scoring: ScoringArguments,
     #[command(flatten)]
@@ -61,18 +74,25 @@ pub struct RunArguments {
     /// Threads that compute [default: every processor this process may use]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
-    /// Tokens of a batch at the most
-    #[arg(long, value_name = "N", default_value_t = 2048, value_parser = positive)]
-    batch_tokens: usize,
-    /// The order in which windows are computed; it changes no answer
-    #[arg(long, default_value = "as-given", value_parser = PossibleValuesParser::new(["as-given", "by-length", "shuffled"]))]
-    window_order: String,
-    /// Which form of the operations computes: auto, or portable (plain candle, the reference)
-    #[arg(long, value_name = "FORM", default_value = "auto")]
-    ops: FormChoice,
+    /// Tokens of a batch at the most [default: 2048]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    batch_tokens: Option<usize>,
+    /// The order in which windows are computed, which changes no answer: as-given, by-length or shuffled [default: as-given]
+    #[arg(long, value_name = "ORDER")]
+    window_order: Option<WindowOrder>,
+    /// Which form of the operations computes: auto, or portable (plain candle, the reference) [default: auto]
+    #[arg(long, value_name = "FORM")]
+    ops: Option<FormChoice>,
     /// Where results go [default: reports/<UTC time>-<name>/<cell>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Leave cells as they are that an earlier run into the same folder finished, where nothing they are made from has
+    /// changed since; go on after the repetitions that it did of the others [default folder: the newest of this name]
+    #[arg(long)]
+    resume: bool,
+    /// List the cells with the time they will take, and run none; nothing is fetched or written
+    #[arg(long)]
+    dry_run: bool,
     /// Ask no hub; use what is in the cache
     #[arg(long)]
     offline: bool,
@@ -81,90 +101,231 @@ pub struct RunArguments {
     json: bool,
 }
 
-/// A number of threads that a machine may have.
-fn threads(text: &str) -> Result<usize, String> {
-    match positive(text)? {
-        number if number > 1024 => Err("must be at most 1024".to_owned()),
-        number => Ok(number),
-    }
+/// Runs the suite, if there is one, else what the arguments say.
+pub fn execute_command(command: &RunCommand) -> anyhow::Result<()> {
+    run(command.suite.as_deref(), &command.arguments)
+}
+
+/// Runs what the arguments say.
+pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
+    run(None, arguments)
 }
 
 /// Runs every cell, writes its folder, and prints the table.
-pub fn execute(arguments: &RunArguments) -> anyhow::Result<()> {
-    check_decoder(arguments)?;
+fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
+    let options = arguments.options();
+    let run_options = arguments.run_options();
+    let suite = suite.map(|name| Suite::open(name, &options, &run_options));
+    let suite = suite.transpose()?;
+    let (cells, settings) = if let Some(suite) = &suite {
+        (suite.cells.clone(), suite.run.clone())
+    } else {
+        let settings = run_options.resolve();
+        let cells = cells::matrix(&arguments.models, &arguments.datasets, &options, &settings)?;
+        (cells, settings)
+    };
+    let notes = suite.iter().flat_map(|suite| &suite.notes);
+    notes.for_each(|note| terminal::note(note));
+    if arguments.dry_run {
+        return show(suite.as_ref(), &cells, &settings, arguments);
+    }
+    let name = suite.as_ref().map(|suite| suite.name.as_str());
+    let name = name.unwrap_or(&cells[0].spec.name);
+    let out = arguments.out.as_deref();
+    let folders = folders::make(out, name, arguments.resume, &cells)?;
     let plan = Plan {
-        cells: cells::matrix(
-            &arguments.models,
-            &arguments.datasets,
-            &arguments.questions.selection()?,
-            settings(arguments)?,
-        ),
-        repetitions: arguments.measuring.repeat,
-        isolation: arguments.measuring.isolation()?,
-        roofline: arguments.measuring.roofline(),
-        profile: arguments.measuring.profile,
-        turn: arguments.measuring.turn()?,
+        cells,
+        run: settings,
+        resume: arguments.resume,
         json: arguments.json,
         run_id: rounds::run_id(),
-        command: std::env::args_os()
-            .map(|argument| argument.to_string_lossy().into_owned())
-            .collect(),
+        command: rounds::command(),
     };
-    let folders = cells::folders(arguments.out.as_deref(), &plan.cells)?;
     rounds::execute(&plan, &folders)
 }
 
-/// Settings that the decoder would take no notice of are refused.
-fn check_decoder(arguments: &RunArguments) -> anyhow::Result<()> {
-    let decoder = arguments.decode;
-    if arguments.n_best.is_some() && decoder == Decoder::Pipeline {
-        anyhow::bail!(
-            "--n-best has no meaning with --decode pipeline, which looks at all spans; leave it out"
-        );
+/// Prints what would be run.
+fn show(
+    suite: Option<&Suite>,
+    cells: &[CellPlan],
+    run: &RunSettings,
+    arguments: &RunArguments,
+) -> anyhow::Result<()> {
+    let folders = [Some(Path::new("reports")), arguments.out.as_deref()];
+    let folders: Vec<&Path> = folders.into_iter().flatten().collect();
+    let estimates = estimate::estimates(cells, run, &Earlier::read(&folders));
+    let plan = DryRun {
+        suite,
+        cells,
+        run,
+        estimates: &estimates,
+    };
+    if arguments.json {
+        terminal::print_json(&dry_run::json(&plan))
+    } else {
+        terminal::print(&dry_run::text(&plan))
     }
-    if arguments.max_question_len.is_some() && decoder != Decoder::Google {
-        anyhow::bail!(
-            "--max-question-len has no meaning with --decode {decoder}, which keeps questions whole; leave it out"
-        );
-    }
-    Ok(())
 }
 
-fn settings(arguments: &RunArguments) -> anyhow::Result<CellSettings> {
-    let decode = DecodeSettings::new(arguments.decode);
-    let windows = WindowSettings::default();
-    Ok(CellSettings {
-        windows: WindowSettings {
-            max_seq_len: arguments.max_seq_len,
-            doc_stride: arguments.doc_stride,
-            max_question_len: arguments
-                .max_question_len
-                .unwrap_or(windows.max_question_len),
-            decoder: arguments.decode,
-        },
-        n_best: arguments.n_best.unwrap_or(decode.n_best),
-        max_answer_len: arguments.max_answer_len.unwrap_or(decode.max_answer_len),
-        protocol: arguments.scoring.protocol,
-        summation: arguments.scoring.summation,
-        resamples: arguments.scoring.resamples,
-        folds: arguments.scoring.folds,
-        threads: arguments.threads.unwrap_or_else(default_threads),
-        batch_tokens: arguments.batch_tokens,
-        order: match arguments.window_order.as_str() {
-            "by-length" => WindowOrder::ByLength,
-            "shuffled" => WindowOrder::Shuffled,
-            _ => WindowOrder::AsGiven,
-        },
-        seed: arguments.questions.seed,
-        device: arguments.device,
-        precision: arguments.dtype,
-        ops: arguments.ops,
-        timing: arguments.measuring.timing(arguments.questions.seed)?,
-        offline: arguments.offline,
-    })
+impl RunArguments {
+    /// What was said of every cell; of several models or data sets the first.
+    fn options(&self) -> Options {
+        let measuring = &self.measuring;
+        let questions = &self.questions;
+        let scoring = &self.scoring;
+        Options {
+            model: self.models.first().cloned(),
+            dataset: self.datasets.first().cloned(),
+            device: self.device,
+            dtype: self.dtype,
+            scenario: measuring.scenario,
+            rate: measuring.rate,
+            find_rate: measuring.find_rate.then_some(true),
+            latency_bound: measuring.latency_bound,
+            min_duration: measuring.min_duration,
+            min_queries: measuring.min_queries,
+            mlperf: measuring.mlperf.then_some(true),
+            max_seq_len: self.max_seq_len,
+            doc_stride: self.doc_stride,
+            max_question_len: self.max_question_len,
+            n_best: self.n_best,
+            max_answer_len: self.max_answer_len,
+            decode: self.decode,
+            protocol: scoring.protocol,
+            summation: scoring.summation,
+            resamples: scoring.resamples,
+            folds: scoring.folds,
+            ids: questions.ids.clone(),
+            sample: questions.sample,
+            limit: questions.limit,
+            threads: self.threads,
+            batch_tokens: self.batch_tokens,
+            window_order: self.window_order,
+            seed: questions.seed,
+            ops: self.ops,
+            cell_program: measuring.cell_program.clone(),
+        }
+    }
+
+    /// What was said of the run as a whole.
+    fn run_options(&self) -> RunOptions {
+        self.measuring.run_options(self.offline)
+    }
 }
 
-/// Every processor that the system, its control groups and affinity leave to this process.
-fn default_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        run: RunCommand,
+    }
+
+    fn parse(arguments: &[&str]) -> RunCommand {
+        let program = ["spanbench"].iter().chain(arguments);
+        Program::try_parse_from(program).unwrap().run
+    }
+
+    /// Every default that the help tells is the one that holds, and is told.
+    #[test]
+    fn the_help_tells_the_defaults() {
+        let command = Cli::command();
+        let run = command.find_subcommand("run").unwrap();
+        let defaults = Options::defaults().entries().into_iter();
+        let defaults = defaults.chain(RunOptions::defaults().entries());
+        let mut told = 0;
+        for (key, value) in defaults.filter(|(_, value)| value != "false") {
+            let mut all = run.get_arguments();
+            let argument = all.find(|argument| argument.get_long() == Some(key));
+            let help = argument.unwrap().get_help().unwrap().to_string();
+            let default = format!("[default: {value}]");
+            assert!(help.ends_with(&default), "--{key}: {help}");
+            told += 1;
+        }
+        assert!(told >= 18);
+    }
+
+    /// An argument for each option that a suite can say, and none besides but those that are not
+    /// of a cell or a measurement.
+    #[test]
+    fn arguments_are_called_as_the_options_of_suites() {
+        let command = Cli::command();
+        let run = command.find_subcommand("run").unwrap();
+        let arguments = run.get_arguments().filter_map(|a| a.get_long());
+        let mut arguments: Vec<&str> = arguments
+            .filter(|name| !["out", "resume", "dry-run", "json", "help"].contains(name))
+            .collect();
+        let mut keys: Vec<&str> = Options::KEYS
+            .iter()
+            .chain(RunOptions::KEYS)
+            .copied()
+            .collect();
+        arguments.sort_unstable();
+        keys.sort_unstable();
+        assert_eq!(arguments, keys);
+    }
+
+    /// What is said on the command line is what the same words in a suite say.
+    #[test]
+    fn arguments_mean_what_a_suite_means() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all.toml");
+        let suite = "schema = 1\n\
+            [run]\nrepeat = 3\nturns = \"200ms\"\nroofline = \"fresh\"\nprofile = true\n\
+            time-limit = \"1h\"\nstall-limit = \"90s\"\noffline = true\n\
+            [[cell]]\nmodel = \"roberta-base-squad2\"\ndataset = \"squad\"\n\
+            device = \"cuda\"\ndtype = \"bf16\"\nscenario = \"offline\"\n\
+            min-duration = \"1m 30s\"\nmin-queries = 7\nmax-seq-len = 512\ndoc-stride = 64\n\
+            max-question-len = 32\nn-best = 5\nmax-answer-len = 40\ndecode = \"google\"\n\
+            protocol = \"mlqa:de\"\nsummation = \"compensated\"\nresamples = 100\nfolds = 3\n\
+            sample = 20\nlimit = 10\nthreads = 2\nbatch-tokens = 4096\n\
+            window-order = \"by-length\"\nseed = 18446744073709551615\nops = \"portable\"\n\
+            cell-program = \"/usr/bin/other\"\n";
+        std::fs::write(&path, suite).unwrap();
+        let path = path.to_str().unwrap();
+        let none = (Options::default(), RunOptions::default());
+        let suite = Suite::open(path, &none.0, &none.1).unwrap();
+        let line = "--repeat 3 --turns=200ms --roofline=fresh --profile --time-limit 60m \
+            --stall-limit 90s --offline --model roberta-base-squad2 --dataset squad \
+            --device cuda:0 --dtype bf16 --scenario offline --min-duration 90s --min-queries 7 \
+            --max-seq-len 512 --doc-stride 64 --max-question-len 32 --n-best 5 \
+            --max-answer-len 40 --decode google --protocol mlqa:de --summation compensated \
+            --resamples 100 --folds 3 --sample 20 --limit 10 --threads 2 --batch-tokens 4096 \
+            --window-order by-length --seed 18446744073709551615 --ops portable \
+            --cell-program /usr/bin/other";
+        let command = parse(&line.split_whitespace().collect::<Vec<_>>());
+        let arguments = &command.arguments;
+        assert_eq!(arguments.run_options().resolve(), suite.run);
+        let said = arguments.options().over(&Options::defaults());
+        assert_eq!(said, suite.cells[0].options);
+        let cell = CellPlan::new(&suite.cells[0].spec.name, &arguments.options(), &suite.run);
+        assert_eq!(cell.unwrap(), suite.cells[0]);
+        let server = "--scenario server --find-rate --latency-bound 200ms";
+        let server = parse(&server.split_whitespace().collect::<Vec<_>>());
+        let entries = server.arguments.options().entries();
+        let expected = [
+            ("scenario", "server"),
+            ("find-rate", "true"),
+            ("latency-bound", "200ms"),
+        ];
+        assert_eq!(
+            entries,
+            expected.map(|(key, value)| (key, value.to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_suite_is_named_first() {
+        assert_eq!(
+            parse(&["quick", "--limit", "2"]).suite.as_deref(),
+            Some("quick")
+        );
+        assert_eq!(parse(&[]).suite, None);
+        assert_eq!(parse(&[]).arguments.options(), Options::default());
+    }
 }

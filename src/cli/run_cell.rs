@@ -6,7 +6,7 @@ use clap::Args;
 use spanbench::cell::child;
 use spanbench::models;
 
-use super::Reported;
+use super::Ended;
 
 /// What to do.
 #[derive(Debug, Args)]
@@ -20,6 +20,6 @@ pub fn execute(arguments: &RunCellArguments) -> anyhow::Result<()> {
     if child::serve(&arguments.job, &models::load, std::io::stdout()) {
         Ok(())
     } else {
-        Err(Reported.into())
+        Err(Ended::Failed.into())
     }
 }

@@ -6,10 +6,14 @@ use clap::Args;
 use spanbench::analysis::cases::{self, Circumstances};
 use spanbench::analysis::wire::WireAnalysis;
 use spanbench::analysis::{self, Case, MissingPrediction, NullScale};
+use spanbench::cell::{CellSettings, CellSpec};
 use spanbench::dataset::Dataset;
 use spanbench::record::wire::WireAccuracy;
 use spanbench::render;
-use spanbench::score::{self, NoAnswerProbabilities, Predictions, Protocol, Scored};
+use spanbench::score::{
+    self, NoAnswerProbabilities, Predictions, Protocol, ProtocolChoice, Scored,
+};
+use spanbench::suite::{Options, OptionsError};
 
 use super::progress::Bars;
 use super::questions::QuestionArguments;
@@ -58,28 +62,27 @@ fn threshold(text: &str) -> Result<f64, String> {
 /// Scores the file and prints what the official script prints.
 pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
     let bars = Bars::new();
-    let selection = arguments.questions.selection()?;
+    let asked = asked(arguments)?;
     let mut dataset = Dataset::open(&arguments.dataset, arguments.offline, &bars)?;
-    dataset.select(&selection)?;
+    dataset.select(&asked.questions)?;
     let predictions = Predictions::read(&arguments.predictions)?;
     let probabilities = arguments.na_prob.as_deref();
     let probabilities = probabilities.map(NoAnswerProbabilities::read).transpose()?;
-    let scoring = &arguments.scoring;
-    let protocol = scoring.protocol.resolve(&dataset);
+    let CellSettings {
+        protocol: choice,
+        summation,
+        ..
+    } = asked.settings;
+    let protocol = choice.resolve(&dataset);
     let no_answer = probabilities
         .as_ref()
         .map(|p| (p, arguments.na_prob_thresh));
-    let scored = score::score(
-        &dataset,
-        &predictions,
-        protocol,
-        no_answer,
-        scoring.summation,
-    )?;
-    print_notes(arguments, &dataset, &predictions, &scored);
+    let scored = score::score(&dataset, &predictions, protocol, no_answer, summation)?;
+    print_notes(arguments, choice, &dataset, &predictions, &scored);
     let accuracy = WireAccuracy::from(&scored.accuracy);
     let analysis = arguments.analysis.then(|| {
-        let settings = analysis_settings(arguments, protocol, probabilities.as_ref());
+        let settings =
+            analysis_settings(arguments, &asked.settings, protocol, probabilities.as_ref());
         let cases = cases(&dataset, &predictions, &scored, protocol, no_answer);
         WireAnalysis::new(&analysis::analyze(&cases, &settings), &settings)
     });
@@ -98,14 +101,34 @@ pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
     terminal::print(&(lines(protocol, &accuracy) + &tables))
 }
 
+/// The questions and the way of scoring that are asked for: those of a cell.
+fn asked(arguments: &ScoreArguments) -> Result<CellSpec, OptionsError> {
+    let ScoreArguments {
+        questions, scoring, ..
+    } = arguments;
+    let options = Options {
+        dataset: Some(arguments.dataset.clone()),
+        ids: questions.ids.clone(),
+        sample: questions.sample,
+        limit: questions.limit,
+        seed: questions.seed,
+        protocol: scoring.protocol,
+        summation: scoring.summation,
+        resamples: scoring.resamples,
+        folds: scoring.folds,
+        ..Options::default()
+    };
+    options.resolve("score", arguments.offline)
+}
+
 /// What the figures do not say: the protocol that was chosen, and ids that do not match.
 fn print_notes(
     arguments: &ScoreArguments,
+    choice: ProtocolChoice,
     dataset: &Dataset,
     predictions: &Predictions,
     scored: &Scored,
 ) {
-    let choice = arguments.scoring.protocol;
     if let Some(reason) = choice.reason(dataset) {
         let protocol = choice.resolve(dataset);
         terminal::note(&scoring::auto_note(&dataset.id, protocol.name(), reason));
@@ -151,13 +174,14 @@ fn lines(protocol: Protocol, accuracy: &WireAccuracy) -> String {
 
 fn analysis_settings(
     arguments: &ScoreArguments,
+    asked: &CellSettings,
     protocol: Protocol,
     probabilities: Option<&NoAnswerProbabilities>,
 ) -> analysis::Settings {
     analysis::Settings {
-        seed: arguments.questions.seed,
-        resamples: arguments.scoring.resamples,
-        folds: arguments.scoring.folds,
+        seed: asked.seed,
+        resamples: asked.resamples,
+        folds: asked.folds,
         null_scale: probabilities.map_or_else(NullScale::default, NoAnswerProbabilities::scale),
         threshold: probabilities.map(|_| arguments.na_prob_thresh),
         missing: if protocol == Protocol::SquadV2 {

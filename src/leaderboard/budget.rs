@@ -3,6 +3,7 @@
 use super::common::Common;
 use super::wire::{WireBudget, WireChoice, WireFigures, WireLead, WireOutside, WireTable};
 use super::{Limits, Settings, table::Table};
+use crate::stats::CONFIDENCE;
 use crate::stats::bootstrap::{Unit, percentile_intervals};
 
 /// A percentile of latency that records have.
@@ -211,7 +212,7 @@ fn lead(source: &Table<'_>, choice: &WireChoice, settings: &Settings) -> Option<
         })
         .collect();
     let difference: f64 = units.iter().map(|unit| unit.sums[0]).sum();
-    let interval = percentile_intervals(&units, settings.resamples, settings.seed);
+    let interval = percentile_intervals(&units, settings.resamples, CONFIDENCE, settings.seed);
     Some(WireLead {
         f1_difference: difference / common.questions as f64,
         interval: interval.map(|[interval]| [interval.lower, interval.upper]),

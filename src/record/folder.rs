@@ -41,6 +41,9 @@ pub enum FolderError {
     },
 }
 
+/// How names of files begin that are not whole yet.
+const TEMPORARY: &str = ".spanbench-";
+
 /// The folder of one cell's results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
@@ -72,6 +75,17 @@ impl Folder {
             return Err(fault(source));
         }
         Ok(folder)
+    }
+
+    /// Takes away what a run left half-written that was killed. No other run may be writing here.
+    pub fn tidy(&self) {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten();
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                // What cannot be removed is in nobody's way.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Takes the folder away again if it was made here and nothing is in it.
@@ -123,7 +137,7 @@ impl Folder {
         let names: Vec<String> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
         let staged: Vec<_> = files
             .into_iter()
-            .map(|(name, content)| self.stage(name, &content))
+            .map(|(name, content)| stage(self.path.join(name), &content))
             .collect::<Result<_, _>>()?;
         // From here on the folder is that of the new run. While the earlier one's files are
         // being replaced there is no record, so none stands beside answers of another run.
@@ -132,10 +146,7 @@ impl Folder {
             self.remove(&name)?;
         }
         for (path, file) in staged {
-            file.persist(&path).map_err(|fault| FolderError::Rename {
-                path: path.display().to_string(),
-                source: fault.error,
-            })?;
+            persist(&path, file)?;
         }
         Ok(())
     }
@@ -158,33 +169,57 @@ impl Folder {
             _ => Ok(()),
         }
     }
+}
 
-    fn stage(&self, name: &str, content: &[u8]) -> Result<(PathBuf, NamedTempFile), FolderError> {
-        let path = self.path.join(name);
-        let write = || {
-            let mut builder = tempfile::Builder::new();
-            builder.prefix(".spanbench-");
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                // Temporary files are private by default; results are as readable as any other
-                // file, and the system takes the user's mask off.
-                builder.permissions(std::fs::Permissions::from_mode(0o666));
-            }
-            let mut file = builder.tempfile_in(&self.path)?;
-            file.write_all(content)?;
-            // A disk that is full may say so only now.
-            file.as_file().sync_all()?;
-            Ok(file)
-        };
-        match write() {
-            Ok(file) => Ok((path, file)),
-            Err(source) => Err(FolderError::Write {
-                path: path.display().to_string(),
-                source,
-            }),
+/// Writes a file under a temporary name beside `path`, whole and on the disk.
+fn stage(path: PathBuf, content: &[u8]) -> Result<(PathBuf, NamedTempFile), FolderError> {
+    let write = || {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Temporary files are private by default; results are as readable as any other
+            // file, and the system takes the user's mask off.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut file = builder.tempfile_in(folder)?;
+        file.write_all(content)?;
+        // A disk that is full may say so only now.
+        file.as_file().sync_all()?;
+        Ok(file)
+    };
+    match write() {
+        Ok(file) => Ok((path, file)),
+        Err(source) => Err(FolderError::Write {
+            path: path.display().to_string(),
+            source,
+        }),
     }
+}
+
+fn persist(path: &Path, file: NamedTempFile) -> Result<(), FolderError> {
+    match file.persist(path) {
+        Ok(_) => Ok(()),
+        Err(fault) => Err(FolderError::Rename {
+            path: path.display().to_string(),
+            source: fault.error,
+        }),
+    }
+}
+
+/// Writes a file under a temporary name and gives it its own: it is whole, or as it was.
+///
+/// # Errors
+///
+/// Fails where the disk is full or not to be written to.
+pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), FolderError> {
+    let (path, file) = stage(path.to_owned(), content)?;
+    persist(&path, file)
 }
 
 /// Whether a file of this name is one that runs write.

@@ -61,7 +61,7 @@ fn range(interval: &WireInterval) -> String {
 }
 
 /// Intervals and folds.
-fn certainty(analysis: &WireAnalysis) -> Section {
+pub(super) fn certainty(analysis: &WireAnalysis) -> Section {
     let mut rows = Vec::new();
     let passages = format!(
         "95 % interval, resampling {} passages",
@@ -144,7 +144,7 @@ fn errors(analysis: &WireAnalysis) -> Section {
     )
 }
 
-fn confusion(analysis: &WireAnalysis) -> Section {
+pub(super) fn confusion(analysis: &WireAnalysis) -> Section {
     let row = |name: &str, row: &WireConfusionRow| {
         let counts = [row.exact, row.partial, row.wrong, row.null, row.missing];
         let mut cells = vec![name.to_owned()];
@@ -162,7 +162,7 @@ fn confusion(analysis: &WireAnalysis) -> Section {
 }
 
 /// The decision whether there is an answer, under each threshold.
-fn thresholds(answerability: &WireAnswerability) -> Section {
+pub(super) fn thresholds(answerability: &WireAnswerability) -> Section {
     let blank = || vec!["-".to_owned(); 3];
     let row = |name: &str, figures: Vec<String>, classes: Vec<String>| {
         [vec![name.to_owned()], figures, classes].concat()
@@ -274,7 +274,7 @@ fn slices(analysis: &WireAnalysis) -> Vec<Section> {
 }
 
 /// What slices differ in, with the unit.
-fn property(name: &str) -> String {
+pub(super) fn property(name: &str) -> String {
     match name {
         "answer_length" => "answer length in words",
         "context_length" => "passage length in words",
@@ -287,7 +287,7 @@ fn property(name: &str) -> String {
 }
 
 /// A name of the record as words.
-fn spaced(name: &str) -> String {
+pub(super) fn spaced(name: &str) -> String {
     name.replace('_', " ")
 }
 

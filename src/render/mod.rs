@@ -3,6 +3,8 @@
 pub mod analysis;
 pub mod columns;
 pub mod csv;
+pub mod dry_run;
+pub mod html;
 pub mod junit;
 pub mod latex;
 pub mod leaderboard;

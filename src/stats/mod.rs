@@ -1,6 +1,7 @@
 //! Statistics, each under the name of its formula.
 
 pub mod bootstrap;
+pub mod mcnemar;
 pub mod order;
 pub mod paired;
 pub mod steady;

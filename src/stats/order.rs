@@ -142,7 +142,7 @@ impl End {
 /// From the most probable number outwards each is the one before times a ratio,
 /// and the sum of all makes them probabilities: no factorial is taken. With a
 /// million trials the error is below 1e-11 of each.
-fn binomial_probabilities(n: usize, q: f64) -> (usize, Vec<f64>) {
+pub(super) fn binomial_probabilities(n: usize, q: f64) -> (usize, Vec<f64>) {
     let odds = q / (1.0 - q);
     #[allow(clippy::cast_sign_loss)] // q is not below 0
     let mode = (((n + 1) as f64 * q) as usize).min(n);

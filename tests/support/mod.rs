@@ -7,6 +7,7 @@ pub mod cases;
 pub mod golden;
 pub mod matrix;
 pub mod program;
+pub mod runs;
 pub mod stub;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,8 @@ mod model;
 pub(super) mod platform;
 pub(super) mod processor;
 
+use serde::Serialize;
+
 use super::system_files::SystemFiles;
 
 pub use limits::Limits;
@@ -39,7 +41,7 @@ pub struct Environment {
 }
 
 /// How this program was built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Build {
     /// Version of this package.
     pub version: &'static str,

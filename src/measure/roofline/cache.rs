@@ -29,6 +29,12 @@ pub fn measure_or_cached(
     cache.get_or(fresh, || measure(threads, &Effort::default()))
 }
 
+/// The roofline of this machine with `threads` threads, where it was measured and kept before.
+pub fn cached(threads: usize) -> Option<Roofline> {
+    let cache = Cache::new(cache_folder(), WireMachine::this(threads.max(1)));
+    cache.read(cache.path.as_deref()?).ok().flatten()
+}
+
 /// Where rooflines are kept: `spanbench/roofline` in `XDG_CACHE_HOME`, or else
 /// in `~/.cache`, on macOS in `~/Library/Caches`, on Windows in `LOCALAPPDATA`.
 /// Nothing where the system names no such place.

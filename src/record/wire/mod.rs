@@ -43,6 +43,9 @@ pub struct WireRecord {
     /// The command that was given, its arguments one by one; older records lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
+    /// Hash of what was asked for, by which `--resume` knows a cell; older records lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_sha256: Option<String>,
     /// When the cell began, in UTC (RFC 3339).
     pub started: String,
     /// What answered.

@@ -1,0 +1,140 @@
+//! The folders of a run's cells.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use spanbench::record::{Folder, FolderError};
+use spanbench::suite::CellPlan;
+
+use super::terminal;
+
+/// The folders of a run: made before anything is computed, so that an hour's run does not end
+/// with "permission denied".
+#[derive(Debug)]
+pub struct Folders {
+    base: PathBuf,
+    /// Whether the base is this run's own.
+    fresh: bool,
+    /// A folder a cell.
+    pub cells: Vec<Folder>,
+    /// Held as long as the run goes on: two runs must not write to the same folder.
+    lock: Option<File>,
+}
+
+/// Makes the folders of `cells`: under `out`, where given; `out` itself is that of a single cell.
+/// Where an earlier run is to go on, `out` is by default the newest folder of this run's `name`.
+pub fn make(
+    out: Option<&Path>,
+    name: &str,
+    resume: bool,
+    cells: &[CellPlan],
+) -> anyhow::Result<Folders> {
+    let newest = || newest_folder(name).filter(|_| resume);
+    let base = match out.map(Path::to_owned).or_else(newest) {
+        Some(base) => base,
+        None => fresh_folder(name)?,
+    };
+    if resume && out.is_none() {
+        terminal::note(&format!("results: {}", base.display()));
+    }
+    let paths: Vec<PathBuf> = match cells {
+        [_] if out.is_some() => vec![base.clone()],
+        cells => cells
+            .iter()
+            .map(|cell| base.join(&cell.spec.name))
+            .collect(),
+    };
+    let mut folders = Folders {
+        fresh: out.is_none() || !base.exists(),
+        base,
+        cells: Vec::with_capacity(paths.len()),
+        lock: None,
+    };
+    for path in paths {
+        let made: Result<Folder, FolderError> = Folder::create(&path);
+        match made {
+            Ok(folder) => folders.cells.push(folder),
+            Err(fault) => {
+                folders.discard();
+                return Err(fault.into());
+            }
+        }
+    }
+    folders.lock = lock(&folders.base)?;
+    folders.cells.iter().for_each(Folder::tidy);
+    Ok(folders)
+}
+
+/// Locks a folder for this program, until that ends in whatever way; no file is left behind.
+/// Where the system has no locks for folders, nothing is locked.
+fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
+    let Ok(file) = File::open(folder) else {
+        return Ok(None);
+    };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "{}: another run is writing here; wait for it, or choose another folder with --out DIR",
+            folder.display()
+        ),
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+impl Folders {
+    /// Takes away those that were made here and hold nothing.
+    pub fn discard(&self) {
+        self.cells.iter().for_each(Folder::discard);
+        if self.fresh {
+            // Finished cells keep what they wrote; a folder that holds something is not removed.
+            let _ = std::fs::remove_dir(&self.base);
+        }
+    }
+}
+
+/// The newest folder under reports/ of a run of this name.
+fn newest_folder(name: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir("reports").ok()?;
+    let of_name = |folder: &String| {
+        let Some((stamp, rest)) = folder.split_once('-') else {
+            return false;
+        };
+        let suffix = rest.strip_prefix(name);
+        let is_name = suffix.is_some_and(|suffix| {
+            let number = suffix.strip_prefix('-').unwrap_or(suffix);
+            number.chars().all(|c| c.is_ascii_digit())
+        });
+        is_name && stamp.ends_with('Z')
+    };
+    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+    let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
+    // They begin with the time at which they were made, all in the same form.
+    let newest = names.filter(of_name).max()?;
+    Some(Path::new("reports").join(newest))
+}
+
+/// A folder under reports/ that no other run has.
+fn fresh_folder(name: &str) -> anyhow::Result<PathBuf> {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let stamp = now.replace(['-', ':'], "");
+    let reports = Path::new("reports");
+    let remedy = || "reports: results cannot be written here; choose another folder with --out DIR";
+    std::fs::create_dir_all(reports).with_context(remedy)?;
+    for suffix in 1.. {
+        let suffix = if suffix == 1 {
+            String::new()
+        } else {
+            format!("-{suffix}")
+        };
+        let path = reports.join(format!("{stamp}-{name}{suffix}"));
+        match std::fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            // Another run began in the same second.
+            Err(fault) if fault.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(fault) => return Err(fault).with_context(remedy),
+        }
+    }
+    unreachable!("the numbers do not run out")
+}

@@ -1,0 +1,215 @@
+//! The rounds of a run: every cell once a round, each in a process of its own.
+
+mod interrupt;
+mod round;
+mod state;
+
+use std::time::SystemTime;
+
+use spanbench::cell::CellSpec;
+use spanbench::cell::assemble::About;
+use spanbench::measure::roofline::{self, Roofline};
+use spanbench::record::{CellRecord, wire::WireRecord};
+use spanbench::render;
+use spanbench::suite::{CellPlan, RunSettings};
+
+use self::round::{Halt, Round};
+use self::state::{Progressing, State};
+use super::folders::Folders;
+use super::progress::Bars;
+use super::{Ended, scoring, terminal};
+
+/// What is to be run.
+#[derive(Debug)]
+pub struct Plan {
+    /// The cells.
+    pub cells: Vec<CellPlan>,
+    /// How they are run.
+    pub run: RunSettings,
+    /// Whether cells that an earlier run finished are left as they are.
+    pub resume: bool,
+    /// Whether records are printed as JSON.
+    pub json: bool,
+    /// What the records of this run have in common and no other run's.
+    pub run_id: String,
+    /// The command that was given.
+    pub command: Vec<String>,
+}
+
+impl Plan {
+    fn about<'a>(&'a self, roofline: Option<&'a Roofline>, asked_sha256: &'a str) -> About<'a> {
+        About {
+            roofline,
+            run_id: Some(&self.run_id),
+            command: Some(&self.command),
+            asked_sha256: Some(asked_sha256),
+        }
+    }
+}
+
+/// A name that no other run has.
+pub fn run_id() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let nanoseconds = now.map_or(0, |now| now.as_nanos());
+    format!("{nanoseconds:x}-{:x}", std::process::id())
+}
+
+/// The command that was given, its arguments one by one.
+pub fn command() -> Vec<String> {
+    let arguments = std::env::args_os();
+    arguments
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Runs the plan, writes what comes of it and prints the table.
+pub fn execute(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
+    interrupt::watch();
+    let result = measure(plan, folders);
+    folders.discard();
+    result
+}
+
+/// The repetitions of different cells in turn, so that a machine that becomes slower makes all
+/// cells slower.
+fn measure(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
+    let bars = Bars::new();
+    let peaks = Peaks::measure(plan)?;
+    let cells = plan.cells.iter().zip(&folders.cells);
+    let mut cells: Vec<Progressing> = cells
+        .map(|(cell, folder)| Progressing::begin(plan, cell, folder, &bars))
+        .collect();
+    let halt = rounds(plan, &peaks, &bars, &mut cells).err();
+    conclude(plan, &cells)?;
+    match halt {
+        Some(Halt::Failed(error)) => return Err(error),
+        Some(Halt::Interrupted) => {
+            terminal::note("interrupted; go on with the same command and --resume");
+            return Err(Ended::Interrupted.into());
+        }
+        None => {}
+    }
+    if cells
+        .iter()
+        .any(|cell| !matches!(cell.state, State::Finished))
+    {
+        return Err(Ended::Failed.into());
+    }
+    Ok(())
+}
+
+fn rounds(
+    plan: &Plan,
+    peaks: &Peaks,
+    bars: &Bars,
+    cells: &mut [Progressing<'_>],
+) -> Result<(), Halt> {
+    for number in 1..=plan.run.repetitions {
+        let round = Round {
+            plan,
+            peaks,
+            bars,
+            number,
+        };
+        if number == 1 {
+            take_up(&round, cells)?;
+        }
+        if plan.run.turn.is_some() {
+            round.in_turns(cells)?;
+        } else {
+            round.one_by_one(cells)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes up what there is of an earlier run's repetitions: all may be done, and not yet written.
+/// Those that this run does not go on from are in its way.
+fn take_up(round: &Round<'_>, cells: &mut [Progressing<'_>]) -> Result<(), Halt> {
+    for cell in cells {
+        match &cell.state {
+            State::Going(works) if !works.is_empty() => round.write(cell)?,
+            _ => cell.kept.clear()?,
+        }
+    }
+    Ok(())
+}
+
+/// The machine's peak with each number of threads that a cell computes with.
+struct Peaks(Vec<Roofline>);
+
+impl Peaks {
+    fn measure(plan: &Plan) -> anyhow::Result<Self> {
+        let mut peaks = Self(Vec::new());
+        let Some(fresh) = plan.run.roofline else {
+            return Ok(peaks);
+        };
+        for cell in &plan.cells {
+            let threads = cell.spec.settings.threads;
+            if peaks.0.iter().any(|peak| peak.threads == threads) {
+                continue;
+            }
+            let (peak, notes) = roofline::measure_or_cached(threads, fresh, None)?;
+            for note in &notes {
+                terminal::note(note);
+            }
+            peaks.0.push(peak);
+        }
+        Ok(peaks)
+    }
+
+    fn of(&self, cell: &CellSpec) -> Option<&Roofline> {
+        let threads = cell.settings.threads;
+        self.0.iter().find(|peak| peak.threads == threads)
+    }
+}
+
+/// Notes, table or JSON, and where the records lie.
+fn conclude(plan: &Plan, cells: &[Progressing<'_>]) -> anyhow::Result<()> {
+    let mut records: Vec<CellRecord> = Vec::new();
+    let mut paths = Vec::new();
+    for cell in cells {
+        let record = match (&cell.state, &cell.record) {
+            (State::Failed(failure), _) => CellRecord::Failed(failure.clone()),
+            (_, Some(record)) => {
+                notes(record);
+                CellRecord::Finished(record.clone())
+            }
+            (_, None) => continue,
+        };
+        records.push(record);
+        paths.push(cell.folder.path().join("run.json"));
+    }
+    if !records.is_empty() {
+        print_records(&records, plan)?;
+    }
+    for path in paths {
+        terminal::note(&format!("record: {}", path.display()));
+    }
+    Ok(())
+}
+
+fn notes(record: &WireRecord) {
+    for warning in &record.warnings {
+        terminal::note(&format!("warning: {warning}"));
+    }
+    let protocol = &record.protocol;
+    if let Some(reason) = &protocol.auto_reason {
+        let note = scoring::auto_note(&record.dataset.id, &protocol.name, reason);
+        terminal::note(&note);
+    }
+}
+
+/// The table; or, as JSON, the record of the one cell or those of all.
+fn print_records(records: &[CellRecord], plan: &Plan) -> anyhow::Result<()> {
+    if !plan.json {
+        return terminal::print(&render::table::table(records, terminal::emphasis()));
+    }
+    match records {
+        [record] if plan.cells.len() == 1 => terminal::print_json(record),
+        records => terminal::print_json(&serde_json::json!({
+            "schema": spanbench::record::wire::SCHEMA,
+            "records": records,
+        })),
+    }
+}
