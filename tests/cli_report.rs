@@ -95,7 +95,7 @@ fn bad_input_is_one_line() {
     refused(&["a", "--base", "z"], &["--base z", "there are: a"]);
     refused(
         &["a", "-o", "none/a.csv"],
-        &["none/a.csv", "cannot be written"],
+        &["none/a.csv", "writing failed"],
     );
     assert_eq!(report(home.path(), &[]).status.code(), Some(2));
     assert_eq!(
