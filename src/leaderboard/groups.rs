@@ -26,7 +26,7 @@ impl AccuracyKey {
         let summation = protocol.summation.as_deref();
         Self {
             dataset_sha256: record.dataset.sha256.clone(),
-            selection: selection(protocol),
+            selection: subset(protocol).unwrap_or_else(|| "all questions".to_owned()),
             protocol: match summation.filter(|name| *name != "plain") {
                 Some(summation) => format!("{}, {summation} summation", protocol.name),
                 None => protocol.name.clone(),
@@ -47,23 +47,19 @@ impl SpeedKey {
     }
 }
 
-/// Which questions were asked, in words.
-fn selection(protocol: &WireProtocol) -> String {
-    let mut parts = Vec::new();
-    if let Some(sha256) = &protocol.ids_sha256 {
-        parts.push(format!("--ids of sha256 {sha256}"));
-    }
-    if let Some(sample) = protocol.sample {
-        parts.push(format!("--sample {sample} --seed {}", protocol.seed));
-    }
-    if let Some(limit) = protocol.limit {
-        parts.push(format!("--limit {limit}"));
-    }
-    if parts.is_empty() {
-        "all questions".to_owned()
-    } else {
-        parts.join(" ")
-    }
+/// What of the data set was asked, in words; nothing where all of it was.
+pub fn subset(protocol: &WireProtocol) -> Option<String> {
+    let ids = protocol.ids_sha256.as_ref();
+    let seed = protocol.seed;
+    let parts = [
+        ids.map(|sha256| format!("ids of sha256 {sha256}")),
+        protocol
+            .sample
+            .map(|n| format!("sample of {n}, seed {seed}")),
+        protocol.limit.map(|n| format!("first {n}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// The machine as far as records tell one from another.

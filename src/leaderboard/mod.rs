@@ -20,6 +20,7 @@ use crate::record::WireRecord;
 use crate::record::run::{Cell, Run};
 pub use budget::Percentile;
 use groups::AccuracyKey;
+pub use groups::subset;
 use table::Table;
 use wire::{SCHEMA, WireLeaderboard, WireRow, WireTable};
 

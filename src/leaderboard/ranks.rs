@@ -28,7 +28,7 @@ pub struct Rank {
 /// Each resample has a random sequence of its own: the number of threads changes nothing.
 ///
 /// The cost is `resamples` times units times models additions: 10,000 resamples of
-/// 10,000 questions for 100 models take 10^10, a few seconds on one core.
+/// 10,000 questions for 100 models took 5 seconds on two busy cores, of 2,000 passages 1 second.
 ///
 /// Source: Goldstein and Spiegelhalter, "League Tables and Their Limitations"
 /// (1996), for ranks with intervals; Hall and Miller, "Using the bootstrap to quantify the
@@ -70,21 +70,28 @@ fn rank_counts(sums: &[Vec<f64>], models: usize, resamples: usize, seed: u64) ->
     (0..resamples as u64)
         .into_par_iter()
         .fold(
-            || (none(), vec![0.0; models], Vec::new()),
-            |(mut counts, mut total, mut order), number| {
+            || (none(), vec![0.0; sums.len()], vec![0.0; models], Vec::new()),
+            |(mut counts, mut times, mut total, mut order), number| {
                 let mut numbers = SplitMix64::stream(seed, number);
-                total.fill(0.0);
+                times.fill(0.0);
                 for _ in 0..units {
-                    let unit = numbers.below(units) as usize;
-                    add(&mut total, &flat[unit * models..][..models]);
+                    times[numbers.below(units) as usize] += 1.0;
+                }
+                // In the order in which they lie in memory; a third of the units is not drawn.
+                total.fill(0.0);
+                for (row, times) in flat.chunks_exact(models).zip(&times) {
+                    if *times > 0.0 {
+                        let sums = total.iter_mut().zip(row);
+                        sums.for_each(|(total, value)| *total += times * value);
+                    }
                 }
                 rank_into(&mut total, &mut order, |model, rank| {
                     counts[model * models + rank - 1] += 1;
                 });
-                (counts, total, order)
+                (counts, times, total, order)
             },
         )
-        .map(|(counts, _, _)| counts)
+        .map(|(counts, ..)| counts)
         .reduce(none, |mut a, b| {
             a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
             a

@@ -30,7 +30,7 @@ pub struct WireTable {
     pub dataset_sha256: String,
     /// Questions asked.
     pub questions: usize,
-    /// Which questions those are, in words: `all questions`, `--limit 100`, ….
+    /// Which questions those are, in words: `all questions`, `first 100`, ….
     pub selection: String,
     /// The scoring protocol.
     pub protocol: String,

@@ -70,9 +70,14 @@ pub fn junit(suites: &[Suite]) -> String {
 
 fn totals(name: &str, cases: &[&Case]) -> String {
     let count = |is: fn(&Outcome) -> bool| cases.iter().filter(|case| is(&case.outcome)).count();
-    let seconds: f64 = cases.iter().filter_map(|case| seconds(case)).sum();
+    let known: Vec<f64> = cases.iter().filter_map(|case| seconds(case)).collect();
+    let time = if known.is_empty() {
+        String::new()
+    } else {
+        format!(" time=\"{:.3}\"", known.iter().sum::<f64>())
+    };
     format!(
-        " name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{seconds:.3}\"",
+        " name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\"{time}",
         escape(name),
         cases.len(),
         count(|outcome| matches!(outcome, Outcome::Failed { .. })),

@@ -19,7 +19,7 @@ const SHOWN: [&str; 9] = [
 /// A `table` with caption and label for each table of the leaderboard, set with booktabs:
 /// `\usepackage{booktabs}` is all that a document needs.
 ///
-/// Letters outside Latin-1 are set as their code point, since a plain LaTeX
+/// What is wider than the text stands out into both margins alike. Letters outside Latin-1 are set as their code point, since a plain LaTeX
 /// document has no font for them.
 pub fn latex(board: &WireLeaderboard) -> String {
     let mut text = "% \\usepackage{booktabs}\n".to_owned();
@@ -56,11 +56,17 @@ fn table(sheet: &Sheet, number: usize, of_data: bool) -> String {
     let rows: String = sheet.rows.iter().map(|row| line(row)).collect();
     let machine = sheet.notes.first().filter(|_| of_data);
     let machine = machine.map_or_else(String::new, |note| format!(" Timed on: {note}."));
+    let marked = sheet.rows.iter().flatten().any(|cell| cell.ends_with('?'));
+    let marked = if marked {
+        " ?: figures that are doubted."
+    } else {
+        ""
+    };
     format!(
-        "\\begin{{table}}\n  \\centering\n  \\footnotesize\n  \\setlength{{\\tabcolsep}}{{4pt}}\n  \
-         \\caption{{{}}}\n  \\label{{tab:spanbench-{number}}}\n  \\begin{{tabular}}{{{alignment}}}\n    \
-         \\toprule\n{}    \\midrule\n{rows}    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n",
-        escape(&format!("{}.{machine}", sheet.title)),
+        "\\begin{{table}}\n  \\centering\n  \\scriptsize\n  \\setlength{{\\tabcolsep}}{{3pt}}\n  \
+         \\caption{{{}}}\n  \\label{{tab:spanbench-{number}}}\n  \\makebox[\\linewidth]{{\\begin{{tabular}}{{{alignment}}}\n    \
+         \\toprule\n{}    \\midrule\n{rows}    \\bottomrule\n  \\end{{tabular}}}}\n\\end{{table}}\n",
+        escape(&format!("{}.{machine}{marked}", sheet.title)),
         line(&headings),
     )
 }

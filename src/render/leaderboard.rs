@@ -311,10 +311,23 @@ fn speeds(speeds: &WireSpeeds) -> Sheet {
 fn choices(board: &WireLeaderboard, budget: &WireBudget) -> Sheet {
     let rows = budget.choices.iter().map(|choice| {
         let table = &board.tables[choice.table];
-        let name = |row: Option<usize>| row.map(|row| table.rows[row].model.clone());
+        let mark = |row: usize| {
+            let row = &table.rows[row];
+            if row.doubts.is_empty() && !row.memory_doubtful {
+                row.model.clone()
+            } else {
+                format!("{} ?", row.model)
+            }
+        };
+        let name = |row: Option<usize>| row.map(mark);
+        let conditions = &table.conditions[choice.conditions];
         vec![
             table.dataset.clone(),
-            letter(choice.conditions),
+            if table.conditions.len() > 1 {
+                letter(choice.conditions)
+            } else {
+                conditions.device.clone()
+            },
             name(choice.best).unwrap_or_else(|| "none fits".to_owned()),
             name(choice.runner_up).unwrap_or_else(dash),
             choice.lead.map_or_else(dash, |lead| {

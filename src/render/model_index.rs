@@ -1,6 +1,7 @@
 //! The `model-index` of a model card: what the Hub shows as evaluation results.
 
 use crate::dataset::card::{self as dataset_card, WireDatasetSource};
+use crate::leaderboard::subset;
 use crate::models::card::{self as model_card, WireSource};
 use crate::record::WireRecord;
 
@@ -100,7 +101,7 @@ fn distinct<'a>(records: &[&'a WireRecord]) -> Result<Vec<&'a WireRecord>, Model
         let same = |other: &&&WireRecord| {
             other.dataset.sha256 == record.dataset.sha256
                 && other.protocol.name == record.protocol.name
-                && subset(other) == subset(record)
+                && subset(&other.protocol) == subset(&record.protocol)
         };
         match distinct.iter().find(same) {
             None => distinct.push(record),
@@ -115,21 +116,6 @@ fn distinct<'a>(records: &[&'a WireRecord]) -> Result<Vec<&'a WireRecord>, Model
         }
     }
     Ok(distinct)
-}
-
-/// What of the data set was asked; nothing where all of it was.
-fn subset(record: &WireRecord) -> Option<String> {
-    let protocol = &record.protocol;
-    let ids = protocol.ids_sha256.as_ref();
-    let parts = [
-        ids.map(|sha256| format!("ids of sha256 {sha256}")),
-        protocol
-            .sample
-            .map(|sample| format!("sample of {sample}, seed {}", protocol.seed)),
-        protocol.limit.map(|limit| format!("first {limit}")),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn result(record: &WireRecord, source_url: Option<&str>) -> String {
@@ -184,7 +170,7 @@ struct Data {
 impl Data {
     fn of(record: &WireRecord) -> Self {
         let id = &record.dataset.id;
-        let name = match subset(record) {
+        let name = match subset(&record.protocol) {
             Some(subset) => format!("{id} ({subset})"),
             None => id.clone(),
         };
