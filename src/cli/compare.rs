@@ -15,9 +15,11 @@ use spanbench::ops::FormChoice;
 use spanbench::record::folder::replace_file;
 use spanbench::record::{Cell, baseline, run};
 use spanbench::render;
+use spanbench::render::html::{self, Page};
 use spanbench::suite::{CellPlan, Options, RunOptions};
 
 use super::cell_arguments::CellArguments;
+use super::report::samples;
 use super::rounds::{self, Plan};
 use super::{Ended, folders, terminal};
 
@@ -41,7 +43,7 @@ pub struct CompareArguments {
     /// Print the comparison and the verdict as JSON
     #[arg(long)]
     json: bool,
-    /// Write them to a file too; its ending tells the format: .md, .xml (JUnit), .json; may be repeated
+    /// Write them to a file too; its ending tells the format: .html, .md, .xml (JUnit), .json; may be repeated
     #[arg(short, long = "output", value_name = "FILE")]
     outputs: Vec<PathBuf>,
     /// Write them as JUnit XML too
@@ -93,8 +95,9 @@ pub fn execute(arguments: &CompareArguments) -> anyhow::Result<()> {
         .as_ref()
         .map(|path| path.display().to_string());
     let verdict = gate::judge(&base, &candidate, &gate, gate_file.as_deref())?;
+    let cells: Vec<Cell> = base.into_iter().chain(candidate).collect();
     for (path, format) in outputs {
-        replace_file(path, format.of(&verdict)?.as_bytes())?;
+        replace_file(path, format.of(&verdict, &cells)?.as_bytes())?;
     }
     summarise(&verdict)?;
     if arguments.json {
@@ -111,6 +114,16 @@ pub fn execute(arguments: &CompareArguments) -> anyhow::Result<()> {
 /// The cells of a folder, or of a baseline of that name.
 fn read(name: &str) -> anyhow::Result<Vec<Cell>> {
     let path = baseline::find(Path::new(baseline::FOLDER), name);
+    if !path.exists() {
+        let baselines = baseline::names(Path::new(baseline::FOLDER));
+        bail!(
+            "{name}: there is no such folder, nor a baseline of that name{}; name a folder that `spanbench run` wrote",
+            match baselines.as_slice() {
+                [] => String::new(),
+                names => format!(" (there are {})", names.join(", ")),
+            }
+        );
+    }
     Ok(run::open(&path)?)
 }
 
@@ -167,19 +180,45 @@ fn measured(arguments: &CompareArguments) -> anyhow::Result<(Vec<Cell>, Vec<Cell
 /// What a file is to hold, by its ending.
 #[derive(Debug, Clone, Copy)]
 enum Format {
+    Html,
     Markdown,
     Junit,
     Json,
 }
 
 impl Format {
-    fn of(self, verdict: &WireGateVerdict) -> anyhow::Result<String> {
+    fn of(self, verdict: &WireGateVerdict, cells: &[Cell]) -> anyhow::Result<String> {
         Ok(match self {
+            Self::Html => page(verdict, cells)?,
             Self::Markdown => render::gate::markdown(verdict),
             Self::Junit => render::junit::junit(&render::gate::suites(verdict)),
             Self::Json => serde_json::to_string_pretty(verdict)? + "\n",
         })
     }
+}
+
+/// The page with plots, of the cells of both sides.
+fn page(verdict: &WireGateVerdict, cells: &[Cell]) -> anyhow::Result<String> {
+    let compared = verdict.cells.iter();
+    let comparisons: Vec<_> = compared
+        .filter_map(|cell| cell.comparison.clone())
+        .collect();
+    let mut description = format!("The gate says: {}.", verdict.outcome.name());
+    for cell in &verdict.cells {
+        for check in &cell.checks {
+            let (name, found, limit) = (&check.name, &check.found, &check.limit);
+            let outcome = check.outcome.name();
+            description += &format!("\n\n{}, {name}: {outcome}: {found}; {limit}", cell.cell);
+        }
+    }
+    Ok(html::page(&Page {
+        title: "Comparison",
+        description: &description,
+        cells,
+        samples: &samples(cells)?,
+        comparisons: &comparisons,
+        leaderboard: None,
+    }))
 }
 
 impl CompareArguments {
@@ -189,11 +228,12 @@ impl CompareArguments {
         for path in &self.outputs {
             let ending = path.extension().unwrap_or_default().to_string_lossy();
             let format = match ending.to_ascii_lowercase().as_str() {
+                "html" => Format::Html,
                 "md" => Format::Markdown,
                 "xml" => Format::Junit,
                 "json" => Format::Json,
                 _ => bail!(
-                    "{}: the ending tells the format, and there are: .md, .xml (JUnit), .json",
+                    "{}: the ending tells the format, and there are: .html, .md, .xml (JUnit), .json",
                     path.display()
                 ),
             };

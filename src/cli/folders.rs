@@ -84,6 +84,11 @@ fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
 }
 
 impl Folders {
+    /// The folder of the whole run.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
     /// Takes away those that were made here and hold nothing.
     pub fn discard(&self) {
         self.cells.iter().for_each(Folder::discard);

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+use spanbench::compare::{self, WireComparison};
 use spanbench::leaderboard::wire::WireLeaderboard;
 use spanbench::leaderboard::{self, Floor, Limits, Percentile, Settings};
 use spanbench::record::folder::replace_file;
-use spanbench::record::{Cell, CellRecord, WireRecord, run, wire};
+use spanbench::record::{Cell, CellRecord, Run, WireRecord, WireSamples, run, wire};
+use spanbench::render::html::{self, Page};
 use spanbench::render::{csv, junit, latex, leaderboard as board, model_index};
+
+use spanbench::suite::manifest::WireManifest;
 
 use super::{Ended, terminal};
 
@@ -21,7 +25,7 @@ pub struct ReportArguments {
     /// Folders that `spanbench run` wrote: of a cell, or of several cells
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// The file to write; its ending tells the format: .md, .csv, .tex, .yaml (a model card's
+    /// The file to write; its ending tells the format: .html (a page with plots), .md, .csv, .tex, .yaml (a model card's
     /// model-index), .xml (JUnit), .json (the records)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -98,6 +102,7 @@ fn resamples(text: &str) -> Result<usize, String> {
 /// What a file is to hold, by its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
+    Html,
     Markdown,
     Csv,
     Latex,
@@ -107,7 +112,8 @@ enum Format {
 }
 
 impl Format {
-    const ENDINGS: [(&str, Self); 7] = [
+    const ENDINGS: [(&str, Self); 8] = [
+        ("html", Self::Html),
         ("md", Self::Markdown),
         ("csv", Self::Csv),
         ("tex", Self::Latex),
@@ -186,6 +192,48 @@ impl ReportArguments {
         }
     }
 
+    /// The page with plots: each cell is compared with the base, or else with the first, where it
+    /// is of the same data.
+    fn page(&self, cells: &[Cell], board: &WireLeaderboard) -> anyhow::Result<String> {
+        let runs = cells.iter().filter_map(|cell| match cell {
+            Cell::Finished(run) => Some(&**run),
+            Cell::Failed { .. } => None,
+        });
+        let runs: Vec<&Run> = runs.collect();
+        let is_base = |run: &&&Run| {
+            let base = self.base.as_ref();
+            base.is_none_or(|base| [&run.record.model.id, &run.record.cell].contains(&base))
+        };
+        let mut comparisons = Vec::new();
+        if let Some(base) = runs.iter().find(is_base) {
+            let settings = compare::Settings {
+                resamples: self.resamples.max(1),
+                seed: self.seed,
+                ..compare::Settings::default()
+            };
+            let others = runs.iter().filter(|run| !std::ptr::eq(**run, *base));
+            let same = others.filter(|run| run.record.dataset.sha256 == base.record.dataset.sha256);
+            let found =
+                same.map(|run| WireComparison::from(&compare::compare(base, run, &settings)));
+            comparisons.extend(found);
+        }
+        let manifests = self.runs.iter().filter_map(|run| WireManifest::read(run));
+        let manifests: Vec<WireManifest> = manifests.collect();
+        let names: Vec<&str> = manifests.iter().map(|m| m.name.as_str()).collect();
+        let prose: Vec<String> = manifests.iter().map(WireManifest::prose).collect();
+        Ok(html::page(&Page {
+            title: &match names.as_slice() {
+                [] => "spanbench".to_owned(),
+                names => names.join(", "),
+            },
+            description: &prose.join("\n\n"),
+            cells,
+            samples: &samples(cells)?,
+            comparisons: &comparisons,
+            leaderboard: Some(board),
+        }))
+    }
+
     /// What the file is to hold.
     fn file(
         &self,
@@ -194,6 +242,7 @@ impl ReportArguments {
         board: &WireLeaderboard,
     ) -> anyhow::Result<String> {
         Ok(match format {
+            Format::Html => self.page(cells, board)?,
             Format::Markdown => board::markdown(board),
             Format::Csv => csv::csv(board),
             Format::Latex => latex::latex(board),
@@ -205,6 +254,15 @@ impl ReportArguments {
             Format::Records => records(cells)?,
         })
     }
+}
+
+/// The raw samples of each cell; of one that failed none.
+pub fn samples(cells: &[Cell]) -> anyhow::Result<Vec<Vec<WireSamples>>> {
+    let samples = cells.iter().map(|cell| match cell {
+        Cell::Finished(run) => Ok(run.samples()?),
+        Cell::Failed { .. } => Ok(Vec::new()),
+    });
+    samples.collect()
 }
 
 fn finished(cell: &Cell) -> Option<&WireRecord> {
@@ -236,7 +294,7 @@ mod tests {
         assert_eq!(Format::of(Path::new("a.b/c.MD")).unwrap(), Format::Markdown);
         for path in ["report", "a.pdf", ".csv"] {
             let message = Format::of(Path::new(path)).unwrap_err().to_string();
-            assert!(message.contains(".md, .csv, .tex"), "{message}");
+            assert!(message.contains(".html, .md, .csv, .tex"), "{message}");
         }
     }
 }

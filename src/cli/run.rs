@@ -6,6 +6,7 @@ use clap::Args;
 use spanbench::record::{Folder, baseline};
 use spanbench::render::dry_run::{self, DryRun};
 use spanbench::suite::estimate::{self, Earlier};
+use spanbench::suite::manifest::WireManifest;
 use spanbench::suite::{CellPlan, Options, RunOptions, RunSettings, Suite};
 
 use super::cell_arguments::CellArguments;
@@ -92,6 +93,9 @@ fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
     let name = name.unwrap_or(&cells[0].spec.name);
     let out = arguments.out.as_deref();
     let folders = folders::make(out, name, arguments.resume, &cells)?;
+    if let Some(suite) = &suite {
+        WireManifest::new(suite).write(folders.base())?;
+    }
     let plan = Plan {
         cells,
         run: settings,

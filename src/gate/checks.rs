@@ -63,15 +63,9 @@ fn accuracy(gate: &Gate, comparison: &WireComparison) -> Vec<Check> {
         return Vec::new();
     }
     // The margins that the comparison was made with are the drops allowed.
-    let score = |name, score: &WireScoreComparison| Score {
-        name,
-        change: score.change,
-        is_worse: score.verdict == Verdict::Worse,
-        non_inferior: Some(score.non_inferior),
-    };
     let scores = [
-        score("exact match", &accuracy.exact_match),
-        score("F1", &accuracy.f1),
+        Score::of("exact match", &accuracy.exact_match),
+        Score::of("F1", &accuracy.f1),
     ];
     score_checks(gate.accuracy, scores, accuracy.questions.common)
 }
@@ -84,20 +78,24 @@ fn slice_checks(
 ) -> Vec<Check> {
     let group = &found.group;
     let p = mcnemar::exact_p(group.gained, group.lost);
-    let f1 = group.f1.interval;
+    // The interval that verdicts go by: wider than the one shown where passages are few.
+    let (exact_match, f1) = (group.exact_match.expanded, group.f1.expanded);
+    let is_below_0 = |ends: Option<WireEnds>| ends.is_some_and(|ends| ends.upper < 0.0);
     let names = ["exact match", "F1"].map(|score| format!("{score} of {slice}"));
     let scores = [
         Score {
             name: &names[0],
             change: group.exact_match,
-            is_worse: p < 1.0 - gate.settings.level && group.lost > group.gained,
+            is_worse: p < 1.0 - gate.settings.level && is_below_0(exact_match),
             non_inferior: None,
+            reasons: &[],
         },
         Score {
             name: &names[1],
             change: group.f1,
-            is_worse: f1.is_some_and(|interval| interval.upper < 0.0),
+            is_worse: is_below_0(f1),
             non_inferior: None,
+            reasons: &[],
         },
     ];
     score_checks(limits, scores, group.n)
@@ -111,6 +109,21 @@ struct Score<'a> {
     is_worse: bool,
     /// Whether it is shown that it is not worse by the limit or more, where that was looked at.
     non_inferior: Option<bool>,
+    /// Why nothing is shown, where that was said.
+    reasons: &'a [String],
+}
+
+impl<'a> Score<'a> {
+    /// One that was compared by the limit.
+    fn of(name: &'a str, score: &'a WireScoreComparison) -> Self {
+        Self {
+            name,
+            change: score.change,
+            is_worse: score.verdict == Verdict::Worse,
+            non_inferior: Some(score.non_inferior),
+            reasons: &score.reasons,
+        }
+    }
 }
 
 fn score_checks(limits: ScoreLimits, scores: [Score<'_>; 2], questions: usize) -> Vec<Check> {
@@ -135,7 +148,7 @@ fn score_checks(limits: ScoreLimits, scores: [Score<'_>; 2], questions: usize) -
 fn drop_check(score: &Score<'_>, max_drop: f64, questions: usize) -> Check {
     let change = score.change;
     let is_beyond = change.difference < -max_drop;
-    let by_interval = || change.interval.is_some_and(|ends| ends.lower >= -max_drop);
+    let by_interval = || change.expanded.is_some_and(|ends| ends.lower >= -max_drop);
     let is_held = score.non_inferior.unwrap_or_else(by_interval);
     let outcome = if is_beyond && score.is_worse {
         Outcome::Regression
@@ -144,7 +157,10 @@ fn drop_check(score: &Score<'_>, max_drop: f64, questions: usize) -> Check {
     } else {
         Outcome::Inconclusive
     };
-    let remedy = (outcome == Outcome::Inconclusive).then(|| match change.interval {
+    let remedy = (outcome == Outcome::Inconclusive).then(|| match change.expanded {
+        _ if !score.reasons.is_empty() => {
+            format!("{}; ask more, or allow a larger drop", score.reasons.join("; "))
+        }
         Some(interval) => format!(
             "{questions} questions tell differences of {:.2} points; ask more, or allow a larger drop",
             (interval.upper - interval.lower) / 2.0

@@ -74,7 +74,10 @@ fn totals(name: &str, cases: &[&Case]) -> String {
     let time = if known.is_empty() {
         String::new()
     } else {
-        format!(" time=\"{:.3}\"", known.iter().sum::<f64>())
+        format!(
+            " time=\"{:.3}\"",
+            known.iter().fold(0.0, |sum, seconds| sum + seconds)
+        )
     };
     format!(
         " name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\"{time}",

@@ -57,6 +57,7 @@ pub mod estimate;
 mod expand;
 pub mod expect;
 mod file;
+pub mod manifest;
 mod names;
 mod options;
 mod resolve;
