@@ -24,7 +24,7 @@ impl Column {
     /// A column of words.
     pub fn words(heading: &str) -> Self {
         Self {
-            heading: Markup::text(heading),
+            heading: Markup::text(unbroken(heading)),
             kind: Kind::Words,
         }
     }
@@ -32,7 +32,7 @@ impl Column {
     /// A column of figures; the heading says their unit.
     pub fn figures(heading: &str) -> Self {
         Self {
-            heading: Markup::text(heading),
+            heading: Markup::text(unbroken(heading)),
             kind: Kind::Figures,
         }
     }
@@ -43,6 +43,15 @@ impl Column {
             heading,
             kind: Kind::Drawings,
         }
+    }
+}
+
+/// A heading that stays on one line where it is short: a unit alone on a line reads badly.
+fn unbroken(heading: &str) -> String {
+    if heading.chars().count() <= 12 {
+        heading.replace(' ', "\u{a0}")
+    } else {
+        heading.to_owned()
     }
 }
 
