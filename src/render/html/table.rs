@@ -1,6 +1,7 @@
 //! Tables that can be sorted, searched and filtered; without the script they are plain tables.
 
 use super::markup::{Markup, element, void};
+use super::prose::prose;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +82,9 @@ impl Field {
         Self::of(Markup::text(text))
     }
 
-    /// Text of a data set, a model or a path.
+    /// Text of a data set, a model or a path; a long one is folded.
     pub fn foreign(text: &str) -> Self {
-        Self::of(Markup::foreign(text))
+        Self::of(prose(text))
     }
 
     /// A figure with `decimals` digits; a dash where there is none.
@@ -304,7 +305,7 @@ mod tests {
             "<option value=\"x&quot;y\">x&quot;y</option>",
             "2 of 2 shown",
             "<th scope=\"col\" class=\"figure\" data-sort=\"figures\">n</th>",
-            "<tr data-kind=\"x&quot;y\"><th scope=\"row\"><bdi>&lt;a&gt;</bdi></th>\
+            "<tr data-kind=\"x&quot;y\"><th scope=\"row\"><bdi class=\"prose\">&lt;a&gt;</bdi></th>\
              <td class=\"figure\" data-value=\"1.25\">1.2</td></tr>",
             "<td class=\"figure\">–</td>",
         ] {
