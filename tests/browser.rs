@@ -2,150 +2,16 @@
 //! records hold can do more than be read. `tests/browser/` holds a run of the bundled model
 //! (12 questions of `mixed-bag`), of whose record some lists were shortened.
 
+#[path = "browser/report.rs"]
+mod report;
 #[path = "support/webdriver.rs"]
 mod webdriver;
 
 use std::path::{Path, PathBuf};
 
+use report::{Hostile, hostile_report, report};
 use serde_json::{Value, json};
-use spanbench::compare::{self, WireComparison, compare};
-use spanbench::leaderboard::{self, wire::WireLeaderboard};
-use spanbench::record::wire::WireQuestion;
-use spanbench::record::{Cell, Run, WireFailure, WireRecord, WireSamples};
-use spanbench::render::html::{Page, page};
 use webdriver::Browser;
-
-/// All that a page is made of.
-struct Report {
-    title: String,
-    description: String,
-    cells: Vec<Cell>,
-    samples: Vec<Vec<WireSamples>>,
-    comparisons: Vec<WireComparison>,
-    leaderboard: WireLeaderboard,
-}
-
-impl Report {
-    fn page(&self) -> String {
-        page(&Page {
-            title: &self.title,
-            description: &self.description,
-            cells: &self.cells,
-            samples: &self.samples,
-            comparisons: &self.comparisons,
-            leaderboard: Some(&self.leaderboard),
-        })
-    }
-}
-
-fn record() -> Value {
-    serde_json::from_str(include_str!("browser/run.json")).unwrap()
-}
-
-fn questions() -> Vec<WireQuestion> {
-    let lines = include_str!("browser/questions.jsonl").lines();
-    lines
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-fn run(cell: &str, change: impl FnOnce(&mut WireRecord, &mut Vec<WireQuestion>)) -> Run {
-    let mut record: WireRecord = serde_json::from_value(record()).unwrap();
-    let mut questions = questions();
-    record.cell = cell.to_owned();
-    change(&mut record, &mut questions);
-    Run {
-        path: PathBuf::from(format!("/runs/{cell}")),
-        record,
-        questions,
-    }
-}
-
-fn failure() -> WireFailure {
-    serde_json::from_value(json!({
-        "schema": 1,
-        "cell": "too-large",
-        "error": {"kind": "out-of-memory", "message": "killed for want of memory", "phase": "timed", "repetition": 1, "stderr": "a\nb"},
-        "model": "bert-large", "dataset": "mixed-bag", "device": "cpu", "scenario": "offline",
-    }))
-    .unwrap()
-}
-
-/// Samples of a pass whose answers took from 1 ms on, each 3 % longer than the one before.
-fn samples(first_ms: f64) -> Vec<WireSamples> {
-    let service: Vec<u64> = (0..200)
-        .map(|n| (first_ms * 1e6 * 1.03_f64.powi(n)) as u64)
-        .collect();
-    let zeros = vec![0; service.len()];
-    let samples = json!({
-        "schema": 1, "repetition": 1, "warm_up_ns": [], "memory": {"at_s": [], "rss_anon_bytes": []},
-        "question": zeros, "windows_of": zeros, "scheduled_ns": zeros, "issued_ns": zeros,
-        "completed_ns": service, "service_ns": service, "window_latency_ns": [], "window_batch": [],
-        "batch_started_ns": [], "batch_ns": [], "batch_windows": [], "batch_tokens": [], "batch_flops": [],
-    });
-    vec![serde_json::from_value(samples).unwrap()]
-}
-
-/// Three cells and one that failed; the second is faster and worse than the first.
-fn report() -> Report {
-    let base = run("base", |_, _| {});
-    let worse = run("worse", |record, questions| {
-        record.model.id = "other-model".to_owned();
-        record.accuracy.f1 -= 9.0;
-        record.throughput.questions_per_s *= 40.0;
-        record.doubts = vec!["other processes kept 0.5 cores busy".to_owned()];
-        // Every question is answered otherwise, some with "no answer", so that there are flips
-        // of both directions and several causes.
-        for (place, question) in questions.iter_mut().enumerate() {
-            question.exact_match = 1.0 - question.exact_match;
-            question.f1 = question.exact_match;
-            question.error = (question.exact_match == 0.0).then(|| "wrong_place".to_owned());
-            question.answer = match place % 3 {
-                0 => String::new(),
-                1 => format!("the {}", question.answer),
-                _ => "elsewhere ".repeat(1000),
-            };
-        }
-    });
-    let third = run("third", |record, _| {
-        record.model.id = "third-model".to_owned();
-        record.throughput.questions_per_s *= 0.5;
-        record.environment.cpu_model = Some("Another processor".to_owned());
-    });
-    let settings = compare::Settings {
-        resamples: 200,
-        ..compare::Settings::default()
-    };
-    let comparisons = [&worse, &third]
-        .map(|candidate| WireComparison::from(&compare(&base, candidate, &settings)));
-    let runs = [base, worse, third];
-    let mut cells: Vec<Cell> = runs
-        .into_iter()
-        .map(|run| Cell::Finished(Box::new(run)))
-        .collect();
-    cells.push(Cell::Failed {
-        path: PathBuf::from("/runs/too-large"),
-        failure: Box::new(failure()),
-    });
-    let limits = leaderboard::Limits {
-        max_latency_ms: Some(1e6),
-        ..leaderboard::Limits::default()
-    };
-    let settings = leaderboard::Settings {
-        resamples: 200,
-        limits,
-        ..leaderboard::Settings::default()
-    };
-    let leaderboard = leaderboard::leaderboard(&cells, &settings).unwrap();
-    Report {
-        title: "A report".to_owned(),
-        description: "What it is for.\n\nMore of it.".to_owned(),
-        cells,
-        samples: vec![samples(1.0), samples(0.1), Vec::new()],
-        comparisons: comparisons.into(),
-        leaderboard,
-    }
-}
 
 fn written(html: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -460,95 +326,6 @@ fn the_policy_holds() {
     assert!(refused.iter().all(is_refusal), "{refused:#?}");
 }
 
-/// Puts something hostile in place of every text, another each time.
-struct Hostile {
-    texts: Vec<String>,
-    used: usize,
-}
-
-impl Hostile {
-    fn new() -> Self {
-        let mut texts: Vec<String> = [
-            "<script>window.hacked=1</script>",
-            "\"><img src=x onerror=window.hacked=1>",
-            "'><svg onload=window.hacked=1>",
-            "</style></title></textarea></script><script>window.hacked=1</script>",
-            "javascript:window.hacked=1//\u{202e}txt.exe\u{2066}",
-            "نموذج الإجابة على الأسئلة",
-            "מודל לשאלות \"ותשובות\"",
-            "\u{0}\u{1}\u{8}\u{1b}[31mred\u{7f}\u{85}\u{9f}\r\n\ttab",
-            "&lt;b&gt;&amp;&#60;b&#62;",
-            "]]>--><!--<![CDATA[",
-            "`${window.hacked=1}` {{constructor.constructor('window.hacked=1')()}}",
-            "漢字テスト 👩\u{200d}👩\u{200d}👧 ﷽",
-        ]
-        .map(str::to_owned)
-        .into();
-        texts.push("W".repeat(10_000));
-        texts.push("word & <i>".repeat(1000));
-        Self { texts, used: 0 }
-    }
-
-    fn next(&mut self) -> String {
-        self.used += 1;
-        self.texts[self.used % self.texts.len()].clone()
-    }
-
-    /// Replaces every text of `value` but those of `kept` fields, which stand for a choice.
-    fn replace(&mut self, value: &mut Value, kept: &[&str]) {
-        match value {
-            Value::String(text) => *text = self.next(),
-            Value::Array(values) => values
-                .iter_mut()
-                .for_each(|value| self.replace(value, kept)),
-            Value::Object(fields) => {
-                let fields = fields
-                    .iter_mut()
-                    .filter(|(name, _)| !kept.contains(&name.as_str()));
-                fields.for_each(|(_, value)| self.replace(value, kept));
-            }
-            _ => {}
-        }
-    }
-
-    fn of<T: serde::Serialize + serde::de::DeserializeOwned>(
-        &mut self,
-        thing: &T,
-        kept: &[&str],
-    ) -> T {
-        let mut value = serde_json::to_value(thing).unwrap();
-        self.replace(&mut value, kept);
-        serde_json::from_value(value).unwrap()
-    }
-}
-
-/// The report with every text of every record, question, comparison and leaderboard replaced.
-fn hostile_report() -> Report {
-    let mut hostile = Hostile::new();
-    let report = report();
-    let cells = report.cells.iter().map(|cell| match cell {
-        Cell::Finished(run) => Cell::Finished(Box::new(Run {
-            path: run.path.clone(),
-            record: hostile.of(&run.record, &[]),
-            questions: hostile.of(&run.questions, &[]),
-        })),
-        Cell::Failed { path, failure } => Cell::Failed {
-            path: path.clone(),
-            failure: Box::new(hostile.of(failure, &["kind"])),
-        },
-    });
-    let cells: Vec<Cell> = cells.collect();
-    let choices = ["verdict", "aspect", "hinders", "direction", "cause"];
-    Report {
-        title: hostile.texts[3].clone(),
-        description: hostile.texts.join("\n\n"),
-        comparisons: hostile.of(&report.comparisons, &choices),
-        leaderboard: hostile.of(&report.leaderboard, &[]),
-        cells,
-        samples: report.samples,
-    }
-}
-
 #[test]
 fn hostile_strings_are_only_read() {
     let Some(browser) = Browser::start() else {
@@ -586,7 +363,7 @@ fn hostile_strings_are_only_read() {
             .chars()
             .any(|c| c.is_control() || ('\u{202a}'..='\u{2069}').contains(&c))
     }) {
-        assert!(text.contains(whole.as_str()), "{:.60}", whole);
+        assert!(text.contains(whole.as_str()), "{whole:.60}");
     }
     assert!(text.contains("\u{27e8}U+0000\u{27e9}") && text.contains("\u{27e8}U+202E\u{27e9}"));
     assert!(!text.contains(['\u{0}', '\u{1b}', '\u{202e}', '\u{2066}', '\u{85}']));

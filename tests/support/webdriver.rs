@@ -13,7 +13,7 @@ pub struct Browser {
     address: String,
     session: String,
     // Removed after the browser has ended.
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
 impl Browser {
@@ -41,7 +41,7 @@ impl Browser {
             driver,
             address: format!("http://127.0.0.1:{port}"),
             session: String::new(),
-            _profile: profile,
+            profile,
         };
         browser.await_driver();
         browser.open_session();
@@ -49,7 +49,7 @@ impl Browser {
     }
 
     fn await_driver(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while !matches!(self.send("GET", "/status", None), Ok(status) if status["ready"] == true) {
             assert!(Instant::now() < deadline, "chromedriver does not answer");
             std::thread::sleep(Duration::from_millis(50));
@@ -57,7 +57,7 @@ impl Browser {
     }
 
     fn open_session(&mut self) {
-        let profile = format!("--user-data-dir={}", self._profile.path().display());
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
         let arguments = [
             "--headless=new",
             "--no-sandbox",
@@ -147,7 +147,7 @@ impl Browser {
 
     fn send(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, String> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(120)))
+            .timeout_global(Some(Duration::from_mins(2)))
             .http_status_as_error(false)
             .proxy(None)
             .build()
@@ -176,8 +176,8 @@ impl Browser {
 
 /// Of an element as it stands in an answer: the one value under a name of the protocol's own.
 fn id_of(element: &Value) -> String {
-    let ids = element.as_object().expect("an element").values();
-    ids.last()
+    let mut ids = element.as_object().expect("an element").values();
+    ids.next_back()
         .and_then(Value::as_str)
         .expect("an element's id")
         .to_owned()

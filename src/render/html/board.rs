@@ -55,7 +55,7 @@ fn table(number: usize, board: &WireTable) -> Markup {
         .iter()
         .filter_map(|row| row.figures.f1)
         .fold(f64::NAN, f64::max);
-    let columns = vec![
+    let mut columns = vec![
         Column::words("model"),
         Column::figures("rank by F1"),
         Column::figures("F1, %"),
@@ -68,8 +68,10 @@ fn table(number: usize, board: &WireTable) -> Markup {
         Column::figures("J per 1000 questions"),
         Column::figures("parameters, 10\u{2076}"),
         Column::words("on the front of F1 and"),
-        Column::figures("conditions"),
     ];
+    if board.conditions.len() > 1 {
+        columns.push(Column::figures("conditions"));
+    }
     let rows = board.rows.iter().enumerate();
     let rows = rows.map(|(place, row)| board_row(board, place, row, &scale, best, columns.len()));
     let table = Table {
@@ -87,7 +89,7 @@ fn table(number: usize, board: &WireTable) -> Markup {
     });
     let list = element("ol", &[], conditions.collect());
     let text =
-        Markup::text("Conditions; speed, latency, memory and energy compare only within the same:");
+        Markup::text("Conditions; speed, latency, memory and energy compare only within the same.");
     content.push(element("div", &[("class", "hint")], text.and(list)));
     if let Some(ranking) = &board.ranking {
         let text = format!(
@@ -130,9 +132,6 @@ fn board_row(
     let conditions = row
         .conditions
         .and_then(|number| board.conditions.get(number));
-    let timed_under = row
-        .conditions
-        .map_or("\u{2013}".to_owned(), |number| (number + 1).to_string());
     let fronts = conditions.map(|c| c.fronts.as_slice()).unwrap_or_default();
     let fronts = fronts.iter().filter(|front| front.rows.contains(&place));
     let fronts: Vec<String> = fronts.map(|front| front_name(&front.figure)).collect();
@@ -143,7 +142,7 @@ fn board_row(
             .sorted_by(rank.rank as f64)
     });
     let megabytes = figures.memory_peak_bytes.map(|bytes| bytes as f64 / 1e6);
-    let fields = vec![
+    let mut fields = vec![
         Field::foreign(&row.model),
         rank.unwrap_or_else(|| Field::text("\u{2013}")),
         Field::figure(figures.f1, 2),
@@ -156,8 +155,11 @@ fn board_row(
         speed(figures.joules_per_1000_questions),
         Field::figure(figures.parameters.map(|count| count as f64 / 1e6), 1),
         Field::text(fronts.join(", ")),
-        Field::text(timed_under),
     ];
+    if board.conditions.len() > 1 {
+        let number = row.conditions.map(|number| (number + 1) as f64);
+        fields.push(Field::figure(number, 0));
+    }
     Row {
         fields,
         properties: Vec::new(),

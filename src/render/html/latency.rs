@@ -17,8 +17,8 @@ const FRAME: Frame = Frame {
 /// Points of a curve at the most: more than there are pixels.
 const MOST_POINTS: usize = 400;
 
-/// Percentiles that are marked on each curve, in percent.
-const MARKED: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
+/// Percentiles that are marked on each curve, in per mille.
+const MARKED: [usize; 4] = [500, 900, 990, 999];
 
 /// The latencies of a cell's questions, ascending, in milliseconds.
 struct Curve<'a> {
@@ -87,9 +87,9 @@ fn curve<'a>(cell: &'a Finished<'a>) -> Option<Curve<'a>> {
 
 impl Curve<'_> {
     /// By nearest rank, as in the record.
-    fn percentile(&self, percent: f64) -> f64 {
-        let rank = (self.sorted_ms.len() as f64 * percent / 100.0).ceil() as usize;
-        self.sorted_ms[rank.clamp(1, self.sorted_ms.len()) - 1]
+    fn percentile(&self, per_mille: usize) -> f64 {
+        let rank = (self.sorted_ms.len() * per_mille).div_ceil(1000).max(1);
+        self.sorted_ms[rank - 1]
     }
 
     /// The steps of the distribution, thinned where there are more than can be seen.
@@ -141,9 +141,9 @@ fn plot(scenario: &str, curves: &[Curve<'_>]) -> Markup {
         // A percentile with no values beyond it is the largest value, which says nothing of it.
         let marked = MARKED
             .into_iter()
-            .filter(|percent| n as f64 * (1.0 - percent / 100.0) >= 1.0);
-        for percent in marked {
-            let value = curve.percentile(percent);
+            .filter(|per_mille| n * (1000 - per_mille) >= 1000);
+        for per_mille in marked {
+            let (value, percent) = (curve.percentile(per_mille), per_mille as f64 / 10.0);
             let means = format!("{}: p{percent} {value:.3} ms", curve.cell.name);
             if let Some(at) = x.at(value).zip(y.at(percent)) {
                 content.push(svg::marker(curve.cell.series, is_doubtful, at, &means));
@@ -152,7 +152,7 @@ fn plot(scenario: &str, curves: &[Curve<'_>]) -> Markup {
         told.push(format!(
             "{}: median {:.3} ms of {n} answers",
             curve.cell.name,
-            curve.percentile(50.0)
+            curve.percentile(500)
         ));
     }
     let title = format!("Distribution of latencies, {scenario}");

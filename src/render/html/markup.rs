@@ -31,7 +31,11 @@ impl Markup {
 
     /// Adds a piece.
     pub fn push(&mut self, piece: Self) {
-        self.0.push_str(&piece.0);
+        if self.0.is_empty() {
+            *self = piece;
+        } else {
+            self.0.push_str(&piece.0);
+        }
     }
 
     /// This and then that.
@@ -49,6 +53,12 @@ impl Markup {
     /// As it stands in a page.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Extend<Markup> for Markup {
+    fn extend<I: IntoIterator<Item = Markup>>(&mut self, pieces: I) {
+        pieces.into_iter().for_each(|piece| self.push(piece));
     }
 }
 

@@ -21,6 +21,7 @@ mod summary;
 mod svg;
 mod table;
 mod tradeoff;
+mod verdicts;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

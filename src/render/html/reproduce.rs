@@ -21,21 +21,15 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
     let mut content = Markup::new();
     for (command, cells) in commands {
         let names = cells.join(", ");
-        match command {
-            Some(command) => {
-                let name = element("p", &[("class", "of")], Markup::foreign(&names));
-                let code = element("code", &[], Markup::text(command));
-                content.push(name.and(element(
-                    "pre",
-                    &[("tabindex", "0"), ("aria-label", "command")],
-                    code,
-                )));
-            }
-            None => {
-                let text = "The record, of an earlier version, does not hold its command: ";
-                let text = Markup::text(text).and(Markup::foreign(&names));
-                content.push(element("p", &[], text));
-            }
+        if let Some(command) = command {
+            let name = element("p", &[("class", "of")], Markup::foreign(&names));
+            let code = element("code", &[], Markup::text(command));
+            let attributes = [("tabindex", "0"), ("aria-label", "command")];
+            content.push(name.and(element("pre", &attributes, code)));
+        } else {
+            let text = "The record, of an earlier version, does not hold its command: ";
+            let text = Markup::text(text).and(Markup::foreign(&names));
+            content.push(element("p", &[], text));
         }
     }
     for (number, cell) in finished.iter().enumerate() {

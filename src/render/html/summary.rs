@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::comparison::{badge, names};
+use super::comparison::names;
 use super::figures::{Figure, signed};
 use super::markup::{Markup, element, paragraph};
+use super::verdicts::badge;
 use super::{Finished, Page};
 use crate::compare::WireComparison;
 use crate::compare::wire::WireFigureComparison;

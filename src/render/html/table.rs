@@ -1,6 +1,7 @@
 //! Tables that can be sorted, searched and filtered; without the script they are plain tables.
 
 use super::markup::{Markup, element, void};
+use super::prose::prose;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Column {
     /// A column of words.
     pub fn words(heading: &str) -> Self {
         Self {
-            heading: Markup::text(heading),
+            heading: Markup::text(unbroken(heading)),
             kind: Kind::Words,
         }
     }
@@ -32,7 +33,7 @@ impl Column {
     /// A column of figures; the heading says their unit.
     pub fn figures(heading: &str) -> Self {
         Self {
-            heading: Markup::text(heading),
+            heading: Markup::text(unbroken(heading)),
             kind: Kind::Figures,
         }
     }
@@ -43,6 +44,15 @@ impl Column {
             heading,
             kind: Kind::Drawings,
         }
+    }
+}
+
+/// A heading that stays on one line where it is short: a unit alone on a line reads badly.
+fn unbroken(heading: &str) -> String {
+    if heading.chars().count() <= 12 {
+        heading.replace(' ', "\u{a0}")
+    } else {
+        heading.to_owned()
     }
 }
 
@@ -72,9 +82,9 @@ impl Field {
         Self::of(Markup::text(text))
     }
 
-    /// Text of a data set, a model or a path.
+    /// Text of a data set, a model or a path; a long one is folded.
     pub fn foreign(text: &str) -> Self {
-        Self::of(Markup::foreign(text))
+        Self::of(prose(text))
     }
 
     /// A figure with `decimals` digits; a dash where there is none.
@@ -295,7 +305,7 @@ mod tests {
             "<option value=\"x&quot;y\">x&quot;y</option>",
             "2 of 2 shown",
             "<th scope=\"col\" class=\"figure\" data-sort=\"figures\">n</th>",
-            "<tr data-kind=\"x&quot;y\"><th scope=\"row\"><bdi>&lt;a&gt;</bdi></th>\
+            "<tr data-kind=\"x&quot;y\"><th scope=\"row\"><bdi class=\"prose\">&lt;a&gt;</bdi></th>\
              <td class=\"figure\" data-value=\"1.25\">1.2</td></tr>",
             "<td class=\"figure\">–</td>",
         ] {

@@ -96,24 +96,17 @@ fn points<'a>(
 }
 
 fn plot(caption: Markup, points: &[Point<'_>], what: &str) -> Markup {
-    let speeds: Vec<f64> = points
-        .iter()
-        .flat_map(|point| {
-            [
-                Some(point.speed),
-                point.speed_range.map(|r| r.0),
-                point.speed_range.map(|r| r.1),
-            ]
-        })
-        .flatten()
-        .collect();
-    let scores = points.iter().flat_map(|point| {
-        let interval = point.row.figures.f1_interval.unwrap_or([point.f1; 2]);
-        [point.f1, interval[0], interval[1]]
+    let speeds = points.iter().flat_map(|point| {
+        let (low, high) = point.speed_range.unwrap_or((point.speed, point.speed));
+        [point.speed, low, high]
     });
-    let x = Scale::fitting(&speeds, FRAME.across());
+    let scores = points.iter().flat_map(|point| {
+        let [low, high] = point.row.figures.f1_interval.unwrap_or([point.f1; 2]);
+        [point.f1, low, high]
+    });
+    let x = Scale::fitting(&speeds.collect::<Vec<_>>(), FRAME.across());
     let y = Scale::linear(scores, FRAME.upwards()).within(0.0, 100.0);
-    let at = |point: &Point<'_>| Some((x.at(point.speed)?, y.at(point.f1)?));
+    let at = |point: &Point<'_>| x.at(point.speed).zip(y.at(point.f1));
     let name = if x.is_log() {
         "questions/s (logarithmic)"
     } else {
@@ -121,71 +114,82 @@ fn plot(caption: Markup, points: &[Point<'_>], what: &str) -> Markup {
     };
     let mut content = svg::left_axis(&FRAME, &y, "F1, %").and(svg::bottom_axis(&FRAME, &x, name));
     content.push(front_line(points, &at));
-    let mut unnamed = Vec::new();
-    let placed: Vec<(&Point<'_>, (f64, f64))> = points
+    content.extend(points.iter().map(|point| whiskers(point, &x, &y)));
+    let drawn: Vec<(&Point<'_>, (f64, f64))> = points
         .iter()
-        .filter_map(|point| Some((point, at(point)?)))
+        .filter_map(|point| at(point).map(|at| (point, at)))
         .collect();
-    for (point, (px, py)) in &placed {
-        let class = format!("whisker {}", svg::series_class(point.series));
-        if let Some([low, high]) = point.row.figures.f1_interval
-            && let (Some(low), Some(high)) = (y.at(low), y.at(high))
-        {
-            content.push(svg::line(&class, (*px, low), (*px, high)));
-        }
-        if let Some((Some(low), Some(high))) =
-            point.speed_range.map(|(low, high)| (x.at(low), x.at(high)))
-        {
-            content.push(svg::line(&class, (low, *py), (high, *py)));
-        }
-    }
-    let labels: Vec<Label> = placed
-        .iter()
-        .map(|(point, at)| Label {
-            at: *at,
-            text: short(&point.row.model),
-        })
-        .collect();
-    let places = svg::place(
-        &labels,
-        (FRAME.left + 2.0, FRAME.top),
-        (FRAME.right + 6.0, FRAME.bottom - 2.0),
-    );
-    for (((point, at), label), place) in placed.iter().zip(&labels).zip(places) {
-        let Some(place) = place else {
-            unnamed.push(point.row.model.as_str());
-            continue;
-        };
-        if place.is_far {
-            content.push(svg::line("leader", *at, place.hook));
-        }
-        content.push(svg::words(
-            "label",
-            "start",
-            place.at,
-            Markup::text(&label.text),
-        ));
-    }
-    for (point, at) in &placed {
+    let (labels, unnamed) = labels(&drawn);
+    content.push(labels);
+    content.extend(drawn.iter().map(|(point, at)| {
         let is_doubtful = !point.row.doubts.is_empty();
         let doubt = if is_doubtful { " (doubtful)" } else { "" };
-        let means = format!(
-            "{}: F1 {:.2} %, {:.1} questions/s{doubt}",
-            point.row.model, point.f1, point.speed
-        );
-        content.push(svg::marker(point.series, is_doubtful, *at, &means));
-    }
+        let (model, f1, speed) = (&point.row.model, point.f1, point.speed);
+        let means = format!("{model}: F1 {f1:.2} %, {speed:.1} questions/s{doubt}");
+        svg::marker(point.series, is_doubtful, *at, &means)
+    }));
     let title = format!("F1 against questions a second: {what}");
-    let mut figure = svg::plot(
-        caption,
-        svg::drawing("plot tradeoff", SIZE, &title, &description(points), content),
-        &[],
-    );
+    let drawing = svg::drawing("plot tradeoff", SIZE, &title, &description(points), content);
+    let mut figure = svg::plot(caption, drawing, &[]);
     if !unnamed.is_empty() {
         let text = format!("Without a name for want of room: {}.", unnamed.join(", "));
         figure.push(element("p", &[("class", "hint")], Markup::text(text)));
     }
     figure
+}
+
+/// The intervals of a point in both directions.
+fn whiskers(point: &Point<'_>, x: &Scale, y: &Scale) -> Markup {
+    let class = format!("whisker {}", svg::series_class(point.series));
+    let mut whiskers = Markup::new();
+    let Some((px, py)) = x.at(point.speed).zip(y.at(point.f1)) else {
+        return whiskers;
+    };
+    let scores = point
+        .row
+        .figures
+        .f1_interval
+        .map(|[low, high]| (y.at(low), y.at(high)));
+    if let Some((Some(low), Some(high))) = scores {
+        whiskers.push(svg::line(&class, (px, low), (px, high)));
+    }
+    let speeds = point.speed_range.map(|(low, high)| (x.at(low), x.at(high)));
+    if let Some((Some(low), Some(high))) = speeds {
+        whiskers.push(svg::line(&class, (low, py), (high, py)));
+    }
+    whiskers
+}
+
+/// The names of points, and those that found no room.
+fn labels<'a>(drawn: &[(&Point<'a>, (f64, f64))]) -> (Markup, Vec<&'a str>) {
+    let names = drawn.iter().map(|(point, at)| Label {
+        at: *at,
+        text: short(&point.row.model),
+    });
+    let names: Vec<Label> = names.collect();
+    let (upper_left, lower_right) = (
+        (FRAME.left + 2.0, FRAME.top),
+        (FRAME.right + 6.0, FRAME.bottom - 2.0),
+    );
+    let mut labels = Markup::new();
+    let mut unnamed = Vec::new();
+    let places = svg::place(&names, upper_left, lower_right);
+    for (((point, at), name), place) in drawn.iter().zip(&names).zip(places) {
+        let Some(place) = place else {
+            unnamed.push(point.row.model.as_str());
+            continue;
+        };
+        if place.is_far {
+            labels.push(svg::line("leader", *at, place.hook));
+        }
+        labels.push(svg::words(
+            "label",
+            "start",
+            place.at,
+            Markup::text(&name.text),
+        ));
+    }
+    (labels, unnamed)
 }
 
 /// The stairs below and to the left of which lies all that is dominated.

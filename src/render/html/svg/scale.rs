@@ -39,13 +39,14 @@ impl Scale {
         let range = range(values.into_iter().filter(|&value| is_drawable(value)));
         let (from, to) = match range {
             None => (0.0, 1.0),
-            Some((from, to)) if from < to => {
+            Some((from, to)) if to - from > from.abs().max(to.abs()).max(1.0 / LARGEST) * 1e-9 => {
                 let room = 0.06 * (to - from);
                 (from - room, to + room)
             }
+            // One value, or several that are hardly different.
             Some((value, _)) => {
-                let room = (0.1 * value.abs()).max(1e-9);
-                let room = if value == 0.0 { 1.0 } else { room };
+                let room = 0.1 * value.abs();
+                let room = if room < 1.0 / LARGEST { 1.0 } else { room };
                 (value - room, value + room)
             }
         };
@@ -138,7 +139,7 @@ impl Scale {
     fn linear_ticks(&self) -> Vec<(f64, String)> {
         let step = nice_step((self.to - self.from) / (MOST_TICKS - 1.0));
         let first = (self.from / step).ceil();
-        let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
+        let decimals = decimals(step);
         let ticks = (0..20).map(|n| (first + f64::from(n)) * step);
         // A multiple of the step that is nearly 0 is 0.
         let ticks = ticks.map(|value| if value.abs() < step / 2.0 { 0.0 } else { value });
@@ -161,15 +162,15 @@ impl Scale {
         } else {
             &[1.0]
         };
-        let stride = ((decades / MOST_TICKS).ceil() as usize).max(1);
-        let powers = (low..=high).step_by(stride);
+        let stride = usize::try_from((decades / MOST_TICKS).ceil() as i32).unwrap_or(1);
+        let powers = (low..=high).step_by(stride.max(1));
         let values = powers.flat_map(|power| mantissas.iter().map(move |m| m * 10f64.powi(power)));
         let inside: Vec<f64> = values.filter(|&value| !self.is_beyond(value)).collect();
         if inside.len() < 3 {
             return self.linear_ticks();
         }
         let label = |value: f64| {
-            let decimals = (-value.log10().floor()).clamp(0.0, 12.0) as usize;
+            let decimals = decimals(value);
             (value, written(value, decimals))
         };
         inside.into_iter().map(label).collect()
@@ -202,6 +203,12 @@ fn nice_step(step: f64) -> f64 {
         _ => 10.0,
     };
     nice * power
+}
+
+/// Digits behind the point that the first digit of `value` needs.
+fn decimals(value: f64) -> usize {
+    let digits = (-value.log10().floor()).clamp(0.0, 12.0) as i32;
+    usize::try_from(digits).unwrap_or_default()
 }
 
 /// A number as on an axis.

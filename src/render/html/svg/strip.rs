@@ -22,10 +22,15 @@ pub struct Interval {
 /// The axis over a column of strips; its name has the unit.
 pub fn axis(scale: &Scale, name: &str) -> Markup {
     let mut axis = words("name", "middle", (WIDTH / 2.0, 10.0), Markup::text(name));
-    // Strips are narrow: every other tick is enough where there are many.
+    // Strips are narrow: every other tick is enough where there are many, but 0 is not left out.
     let ticks = scale.ticks();
     let stride = ticks.len().div_ceil(5).max(1);
-    for tick in ticks.iter().step_by(stride) {
+    let first = ticks
+        .iter()
+        .position(|tick| tick.value == 0.0)
+        .unwrap_or_default()
+        % stride;
+    for tick in ticks.iter().skip(first).step_by(stride) {
         axis.push(line(
             "axis",
             (tick.at, HEADING_HEIGHT - 4.0),
@@ -37,8 +42,8 @@ pub fn axis(scale: &Scale, name: &str) -> Markup {
     drawing("strip", (WIDTH, HEADING_HEIGHT), name, "", axis)
 }
 
-/// One row's interval. `reference` is drawn across as a line, `band` as an area behind all; an
-/// interval that goes beyond the scale ends in an arrow.
+/// One row's interval. `reference` is drawn across as a line, `band` as an area behind all; a
+/// figure or an interval that goes beyond the scale ends in an arrow.
 pub fn strip(
     scale: &Scale,
     interval: Interval,
@@ -68,18 +73,30 @@ pub fn strip(
             }
         }
     }
-    if let Some(at) = interval.value.and_then(|value| scale.at(value)) {
-        let [x, y] = [at, middle].map(pixels);
-        let class = format!("dot {class}");
-        let dot = [
-            ("class", class.as_str()),
-            ("cx", &x),
-            ("cy", &y),
-            ("r", "4"),
-        ];
-        content.push(element("circle", &dot, Markup::new()));
+    if let Some((value, at)) = interval
+        .value
+        .and_then(|value| Some((value, scale.at(value)?)))
+    {
+        if scale.is_beyond(value) {
+            let inwards = if at > middle_of(ACROSS) { -6.0 } else { 6.0 };
+            content.push(arrow(class, at, inwards, middle));
+        } else {
+            let [x, y] = [at, middle].map(pixels);
+            let class = format!("dot {class}");
+            let dot = [
+                ("class", class.as_str()),
+                ("cx", &x),
+                ("cy", &y),
+                ("r", "4"),
+            ];
+            content.push(element("circle", &dot, Markup::new()));
+        }
     }
     drawing("strip", (WIDTH, HEIGHT), says, "", content)
+}
+
+fn middle_of((start, end): (f64, f64)) -> f64 {
+    f64::midpoint(start, end)
 }
 
 fn arrow(class: &str, at: f64, inwards: f64, middle: f64) -> Markup {
@@ -111,10 +128,8 @@ mod tests {
                     "says",
                 );
                 assert!(!strip.as_str().contains("NaN") && !strip.as_str().contains("inf\""));
-                assert_eq!(
-                    strip.as_str().contains("circle"),
-                    value.is_some_and(f64::is_finite)
-                );
+                let is_on_scale = value == Some(0.5);
+                assert_eq!(strip.as_str().contains("circle"), is_on_scale);
             }
         }
     }
