@@ -30,9 +30,9 @@ pub fn text(plan: &DryRun<'_>) -> String {
     let (differing, shared) = split(plan.cells);
     let mut text = String::new();
     if let Some(suite) = plan.suite {
-        let count = plan.cells.len();
-        let noun = if count == 1 { "cell" } else { "cells" };
-        text += &format!("suite {} ({}): {count} {noun}\n", suite.name, suite.origin);
+        let count = cells(plan.cells.len());
+        let origin = one_line(&suite.origin);
+        text += &format!("suite {}: {count}, from {origin}\n", suite.name);
     }
     let mut heading = vec!["cell".to_owned()];
     heading.extend(differing.iter().map(|key| (*key).to_owned()));
@@ -55,7 +55,9 @@ pub fn text(plan: &DryRun<'_>) -> String {
     for line in aligned(&rows, names) {
         text += &format!("{line}\n");
     }
-    let shared = shared.iter().map(|(key, value)| format!("{key} {value}"));
+    // What is not done takes no room.
+    let shared = shared.iter().filter(|(_, value)| value != "false");
+    let shared = shared.map(|(key, value)| format!("{key} {value}"));
     let shared = shared.collect::<Vec<_>>().join(", ");
     text += &format!("all: {}\n", one_line(&shared));
     text += &format!("{}\n", run_line(plan.run));
@@ -155,11 +157,13 @@ fn summary(plan: &DryRun<'_>) -> String {
     let (seconds, unknown) = total(plan.estimates);
     let known = plan.estimates.len() - unknown;
     let mut text = match (known, unknown) {
-        (0, _) => "time: no estimate; there is no record of these models on this machine, and no measured peak (spanbench run --roofline)\n".to_owned(),
+        (0, _) => "time: no estimate; no earlier record is of these models, and the processor's peak was not measured (--roofline)\n".to_owned(),
         (_, 0) => format!("time: about {} in all, downloads aside\n", duration(seconds)),
         (_, unknown) => format!(
-            "time: about {} for {known} cells, downloads aside; no estimate for {unknown} others\n",
-            duration(seconds)
+            "time: about {} for {}, downloads aside; no estimate for {}\n",
+            duration(seconds),
+            cells(known),
+            cells(unknown)
         ),
     };
     let uses = |sort: fn(&Basis) -> bool| plan.estimates.iter().find(|e| sort(&e.basis));
@@ -190,6 +194,12 @@ fn summary(plan: &DryRun<'_>) -> String {
     text
 }
 
+/// A number of cells.
+fn cells(count: usize) -> String {
+    let noun = if count == 1 { "cell" } else { "cells" };
+    format!("{count} {noun}")
+}
+
 fn one_line(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.collect()
@@ -214,7 +224,7 @@ mod tests {
     use crate::models::Precision;
     use crate::suite::{Options, RunOptions};
 
-    fn cells() -> (Vec<CellPlan>, RunSettings) {
+    fn two_cells() -> (Vec<CellPlan>, RunSettings) {
         let run = RunOptions::default().resolve();
         let cell = |name, dtype, limit| {
             let options = Options {
@@ -233,7 +243,7 @@ mod tests {
 
     #[test]
     fn columns_tell_in_what_the_cells_differ() {
-        let (cells, run) = cells();
+        let (cells, run) = two_cells();
         let estimates = [
             Estimate {
                 seconds: Some(74.6),
@@ -267,7 +277,7 @@ mod tests {
         assert_eq!(lines[4], "run: measured once");
         assert_eq!(
             lines[5],
-            "time: about 75 s for 1 cells, downloads aside; no estimate for 1 others"
+            "time: about 75 s for 1 cell, downloads aside; no estimate for 1 cell"
         );
         assert!(lines[6].ends_with("reports/x/run.json"), "{text}");
         let json = json(&plan);

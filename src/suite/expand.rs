@@ -97,7 +97,13 @@ fn cells(path: &str, group: &Group, defaults: &Options) -> Result<Vec<Draft>, Su
     let written = cells.into_iter().map(|cell| (&group.place, cell));
     let listed = group.axes.iter().filter(|axis| axis.is_list);
     let listed: Vec<&'static str> = listed.map(|axis| axis.key).collect();
-    let base = defaults.clone().over(&Options::defaults());
+    let prefix = group.name.clone().filter(|_| group.is_matrix);
+    let defaults_of_all = defaults.clone().over(&Options::defaults());
+    // A prefix stands for what all cells of the matrix have in common.
+    let base = match prefix {
+        Some(_) => scalars.clone().over(&defaults_of_all),
+        None => defaults_of_all,
+    };
     let drafts = written.chain(included).map(|(place, own)| {
         let options = own.over(defaults);
         Draft {
@@ -106,7 +112,7 @@ fn cells(path: &str, group: &Group, defaults: &Options) -> Result<Vec<Draft>, Su
             prose: group.prose.clone(),
             expected: None,
             own_name: group.name.clone().filter(|_| !group.is_matrix),
-            prefix: group.name.clone().filter(|_| group.is_matrix),
+            prefix: prefix.clone(),
             told: told(&options, &base, &listed),
             options,
         }
@@ -134,7 +140,7 @@ fn product(axes: &[Axis]) -> Vec<Options> {
 }
 
 /// The options that a cell's name tells: those that its matrix lists, and those in which it
-/// differs from the suite's defaults. Other cells have no part in it, so that a cell keeps its
+/// differs from `base`. Other cells have no part in it, so that a cell keeps its
 /// name where others come and go.
 fn told(options: &Options, base: &Options, listed: &[&'static str]) -> Vec<&'static str> {
     let entries = options.clone().over(base).entries();

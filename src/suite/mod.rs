@@ -46,8 +46,9 @@
 //!   such a file beside it; else they mean what they mean on the command line. A card's name
 //!   always means the card.
 //! - A cell is called by its model, its data set, every option that its matrix lists, and every
-//!   option in which it differs from `[defaults]`: it keeps its name where other cells come and go.
-//!   Overrides do not change names.
+//!   option in which it differs from `[defaults]`; the name of a matrix stands for the options
+//!   that it does not list. So a cell keeps its name where other cells come and go. Overrides do
+//!   not change names.
 //! - Options on the command line hold for every cell, over what the suite says; `--model` and
 //!   `--dataset` are the suite's own. Where they change which questions are asked or what is
 //!   answered, expectations are not checked, and a note says so.

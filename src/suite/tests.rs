@@ -140,6 +140,16 @@ fn a_cell_keeps_its_name_where_others_come() {
             "minilm-l6-squad-mixed-bag-run_qa"
         ]
     );
+    // The name of a matrix stands for what it does not list.
+    let text = "[[matrix]]\nname = \"short\"\nlimit = 5\nseed = [1, 2]\ninclude = [{ limit = 6, seed = 1 }]\n";
+    assert_eq!(
+        name_list(text),
+        [
+            "short-minilm-l6-squad-mixed-bag-seed-1",
+            "short-minilm-l6-squad-mixed-bag-seed-2",
+            "short-minilm-l6-squad-mixed-bag-limit-6-seed-1"
+        ]
+    );
     // A flag, a time and a rate.
     let text = "[[cell]]\nscenario = \"server\"\nrate = 2.5\nmin-duration = \"90s\"\n\
                 [[cell]]\nmlperf = true\n";
