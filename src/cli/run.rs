@@ -76,7 +76,7 @@ fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
     let run_options = arguments.run_options();
     let suite = suite.map(|name| Suite::open(name, &options, &run_options));
     let suite = suite.transpose()?;
-    let (cells, settings) = if let Some(suite) = &suite {
+    let (mut cells, settings) = if let Some(suite) = &suite {
         (suite.cells.clone(), suite.run.clone())
     } else {
         let settings = run_options.resolve();
@@ -85,6 +85,14 @@ fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
     };
     let notes = suite.iter().flat_map(|suite| &suite.notes);
     notes.for_each(|note| terminal::note(note));
+    if let Some(shard) = arguments.questions.shard()? {
+        if cells.iter().any(|cell| cell.expected.is_some()) {
+            terminal::note(
+                "the expected EM and F1 are not checked, for they are of all shards together",
+            );
+        }
+        cells.iter_mut().for_each(|cell| cell.take_shard(shard));
+    }
     if arguments.dry_run {
         return show(suite.as_ref(), &cells, &settings, arguments);
     }
@@ -194,7 +202,7 @@ mod tests {
         let arguments = run.get_arguments().filter_map(|a| a.get_long());
         let mut arguments: Vec<&str> = arguments
             .filter(|name| {
-                !["out", "resume", "save-baseline", "dry-run", "json", "help"].contains(name)
+                !["out", "resume", "save-baseline", "dry-run", "json", "shard", "help"].contains(name)
             })
             .collect();
         let mut keys: Vec<&str> = Options::KEYS

@@ -62,7 +62,8 @@ fn threshold(text: &str) -> Result<f64, String> {
 /// Scores the file and prints what the official script prints.
 pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
     let bars = Bars::new();
-    let asked = asked(arguments)?;
+    let mut asked = asked(arguments)?;
+    asked.questions.shard = arguments.questions.shard()?;
     let mut dataset = Dataset::open(&arguments.dataset, arguments.offline, &bars)?;
     dataset.select(&asked.questions)?;
     let predictions = Predictions::read(&arguments.predictions)?;

@@ -188,7 +188,7 @@ fn read_cell(folder: &Path, path: &Path) -> Result<Cell, ReadError> {
     })))
 }
 
-fn read_text(path: &Path) -> Result<String, ReadError> {
+pub(crate) fn read_text(path: &Path) -> Result<String, ReadError> {
     std::fs::read_to_string(path).map_err(|source| ReadError::Unreadable {
         path: path.display().to_string(),
         source,
@@ -206,7 +206,7 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ReadError> {
         .collect()
 }
 
-fn parse<T: DeserializeOwned>(
+pub(crate) fn parse<T: DeserializeOwned>(
     path: &Path,
     text: &str,
     line: Option<usize>,
