@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::MergeError;
+use crate::dataset::Shard;
 use crate::record::folder::SHARD_FILE;
 use crate::record::run::{ReadError, parse, read_text};
 use crate::record::wire::{SCHEMA, WireRecord, WireShard};
@@ -15,11 +16,11 @@ const DEEPEST: usize = 2;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShardFolder {
     /// Its folder.
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
     /// Its `shard.json`.
-    pub shard: WireShard,
+    pub(super) shard: WireShard,
     /// Its `run.json`; absent where the shard has no question.
-    pub record: Option<Box<WireRecord>>,
+    pub(super) record: Option<Box<WireRecord>>,
 }
 
 impl ShardFolder {
@@ -89,6 +90,22 @@ fn what_is_there(path: &Path) -> String {
     }
 }
 
+/// What a shard says of itself.
+fn check(folder: &ShardFolder) -> Result<(), MergeError> {
+    let shard = &folder.shard;
+    let numbers = Shard::new(shard.shard, shard.of);
+    let numbers = numbers.map_err(|fault| folder.damaged(fault.to_string()))?;
+    if shard.protocol.shard != Some(numbers.to_string()) {
+        return Err(folder.damaged(format!("it is said to be {numbers} and another one")));
+    }
+    // It may become the name of a folder.
+    let name = &shard.cell;
+    if name.contains(['/', '\\', '\0']) || ["", ".", ".."].contains(&name.as_str()) {
+        return Err(folder.damaged(format!("the cell's name {name:?} is no folder's")));
+    }
+    Ok(())
+}
+
 fn read(path: &Path) -> Result<ShardFolder, MergeError> {
     let file = path.join(SHARD_FILE);
     let shard: WireShard = parse(&file, &read_text(&file)?, None)?;
@@ -103,6 +120,7 @@ fn read(path: &Path) -> Result<ShardFolder, MergeError> {
         shard,
         record: None,
     };
+    check(&folder)?;
     let shard = &folder.shard;
     let file = path.join("run.json");
     if shard.questions.is_empty() {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{Difference, MergeError, ShardFolder};
-use crate::dataset::Shard;
 use crate::record::wire::{WireModel, WireRecord};
 
 /// The longest value that a message quotes, in characters.
@@ -52,7 +51,6 @@ impl Cell {
 pub fn cells(folders: Vec<ShardFolder>) -> Result<Vec<Cell>, MergeError> {
     let mut by_name: BTreeMap<String, Vec<ShardFolder>> = BTreeMap::new();
     for folder in folders {
-        check(&folder)?;
         let name = folder.shard.cell.clone();
         by_name.entry(name).or_default().push(folder);
     }
@@ -60,19 +58,6 @@ pub fn cells(folders: Vec<ShardFolder>) -> Result<Vec<Cell>, MergeError> {
         .into_iter()
         .map(|(name, shards)| cell(name, shards))
         .collect()
-}
-
-/// What a shard says of itself alone.
-fn check(folder: &ShardFolder) -> Result<(), MergeError> {
-    let shard = &folder.shard;
-    if let Err(fault) = Shard::new(shard.shard, shard.of) {
-        return Err(folder.damaged(fault.to_string()));
-    }
-    let name = &shard.cell;
-    if name.contains(['/', '\\', '\0']) || ["", ".", ".."].contains(&name.as_str()) {
-        return Err(folder.damaged(format!("the cell's name {name:?} is no folder's")));
-    }
-    Ok(())
 }
 
 fn cell(name: String, mut shards: Vec<ShardFolder>) -> Result<Cell, MergeError> {
