@@ -327,12 +327,13 @@ fn shards_that_are_no_whole_are_refused_by_name() {
     assert_refused(&output, &["s/shard-2: the folder of a shard"]);
 }
 
+type Change = fn(&mut Value);
+
 #[test]
 fn shards_that_were_changed_are_refused_by_name() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     shards(home, "s", 2, &["--limit", "4"]);
-    type Change = fn(&mut Value);
     let changes: [(&str, Change, &str); 10] = [
         ("schema", |s| s["schema"] = 7.into(), "version 7"),
         (

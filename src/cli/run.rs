@@ -43,7 +43,7 @@ pub struct RunArguments {
     #[arg(long)]
     resume: bool,
     /// Keep the records as reports/baseline/NAME, to compare later runs with
-    #[arg(long, value_name = "NAME", value_parser = baseline_name, conflicts_with = "dry_run")]
+    #[arg(long, value_name = "NAME", value_parser = baseline_name, conflicts_with_all = ["dry_run", "shard"])]
     save_baseline: Option<String>,
     /// List the cells with the time they will take, and run none; nothing is fetched or written
     #[arg(long)]
@@ -202,7 +202,16 @@ mod tests {
         let arguments = run.get_arguments().filter_map(|a| a.get_long());
         let mut arguments: Vec<&str> = arguments
             .filter(|name| {
-                !["out", "resume", "save-baseline", "dry-run", "json", "shard", "help"].contains(name)
+                ![
+                    "out",
+                    "resume",
+                    "save-baseline",
+                    "dry-run",
+                    "json",
+                    "shard",
+                    "help",
+                ]
+                .contains(name)
             })
             .collect();
         let mut keys: Vec<&str> = Options::KEYS
