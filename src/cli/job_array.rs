@@ -1,10 +1,37 @@
-//! `--shard auto`: which shard a task of a job array is.
+//! `--shard`, and which shard a task of a job array is.
 
+use clap::Args;
 use spanbench::dataset::Shard;
+
+use super::terminal;
+
+/// Which part of the selected questions is asked.
+#[derive(Debug, Args)]
+pub struct ShardArguments {
+    /// Only shard I of N, I from 1: a part of the selected questions; `spanbench merge` makes one record of all N. auto
+    /// takes I and N from the job array of Slurm or the Indexed Job of Kubernetes that this is a task of
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<ShardChoice>,
+}
+
+impl ShardArguments {
+    /// The shard; where the environment chooses it, that is told.
+    pub fn shard(&self) -> anyhow::Result<Option<Shard>> {
+        match self.shard {
+            None => Ok(None),
+            Some(ShardChoice::Given(shard)) => Ok(Some(shard)),
+            Some(ShardChoice::Auto) => {
+                let (shard, note) = from_environment(|name| std::env::var(name).ok())?;
+                terminal::note(&note);
+                Ok(Some(shard))
+            }
+        }
+    }
+}
 
 /// A shard as asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShardChoice {
+enum ShardChoice {
     /// By its numbers.
     Given(Shard),
     /// By the scheduler's variables.
@@ -12,7 +39,7 @@ pub enum ShardChoice {
 }
 
 /// `auto` or `I/N`.
-pub fn shard(text: &str) -> Result<ShardChoice, String> {
+fn shard(text: &str) -> Result<ShardChoice, String> {
     if text == "auto" {
         return Ok(ShardChoice::Auto);
     }
@@ -28,9 +55,7 @@ pub fn shard(text: &str) -> Result<ShardChoice, String> {
 /// `SLURM_ARRAY_TASK_STEP`; Kubernetes numbers those of an Indexed Job from 0
 /// (`JOB_COMPLETION_INDEX`) and does not say how many there are: `JOB_COMPLETIONS` is for the
 /// manifest to set. `variable` reads one.
-pub fn from_environment(
-    variable: impl Fn(&str) -> Option<String>,
-) -> anyhow::Result<(Shard, String)> {
+fn from_environment(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<(Shard, String)> {
     let number = |name: &str| -> anyhow::Result<usize> {
         let Some(text) = variable(name) else {
             anyhow::bail!("--shard auto: {name} is not set; write --shard I/N");

@@ -9,6 +9,7 @@ use spanbench::suite::estimate::{self, Earlier};
 use spanbench::suite::{CellPlan, Options, RunOptions, RunSettings, Suite};
 
 use super::cell_arguments::CellArguments;
+use super::job_array::ShardArguments;
 use super::rounds::{self, Plan};
 use super::{cells, folders, terminal};
 
@@ -35,6 +36,8 @@ pub struct RunArguments {
     datasets: Vec<String>,
     #[command(flatten)]
     cell: CellArguments,
+    #[command(flatten)]
+    part: ShardArguments,
     /// Where results go [default: reports/<UTC time>-<name>/<cell>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -85,13 +88,15 @@ fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
     };
     let notes = suite.iter().flat_map(|suite| &suite.notes);
     notes.for_each(|note| terminal::note(note));
-    if let Some(shard) = arguments.questions.shard()? {
+    if let Some(shard) = arguments.part.shard()? {
         if cells.iter().any(|cell| cell.expected.is_some()) {
             terminal::note(
                 "the expected EM and F1 are not checked, for they are of all shards together",
             );
         }
-        cells.iter_mut().for_each(|cell| cell.take_shard(shard));
+        for cell in &mut cells {
+            cell.take_shard(shard);
+        }
     }
     if arguments.dry_run {
         return show(suite.as_ref(), &cells, &settings, arguments);

@@ -218,10 +218,8 @@ fn conclude(plan: &Plan, measured: &Measured) -> anyhow::Result<()> {
             notes(record);
         }
     }
-    let is_empty =
-        |cell: &Progressing<'_>| matches!((&cell.state, &cell.record), (State::Finished, None));
-    // A program that reads JSON is given some also where an empty shard left nothing to tell.
-    if !records.is_empty() || plan.json && cells.iter().any(is_empty) {
+    // A program that reads JSON is given some also where a shard without questions has no record.
+    if !records.is_empty() || plan.json && measured.is_whole {
         print_records(&records, plan)?;
     }
     for (folder, _) in &measured.records {
