@@ -25,6 +25,7 @@ pub mod hub;
 mod json;
 pub mod leaderboard;
 pub mod measure;
+pub mod merge;
 pub mod message;
 pub mod models;
 pub mod ops;

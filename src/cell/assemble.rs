@@ -10,8 +10,10 @@ use super::{CellSpec, repetition};
 use crate::measure::roofline::{Roofline, WireRoofline};
 use crate::measure::scenario::log_summary::log_summary;
 use crate::measure::scenario::rules::Scenario;
+use crate::record::folder::{SHARD_FILE, shard_json};
 use crate::record::wire::{
     SCHEMA, WireFailure, WireInterval, WireProof, WireRecord, WireRepetition, WireSamples,
+    WireShard,
 };
 use crate::record::{CellOutput, MoreFile, QuestionResult};
 use crate::stats::order::{median, quantile_interval};
@@ -89,6 +91,7 @@ pub fn assemble(spec: &CellSpec, works: &[Work], about: &About<'_>) -> CellOutpu
         more: summaries(spec, first, works)
             .into_iter()
             .chain(trace(first))
+            .chain(first.shard.as_deref().map(shard_file))
             .collect(),
         record: WireRecord {
             roofline: roofline.map(WireRoofline::of),
@@ -125,6 +128,14 @@ fn trace(first: &Work) -> Option<MoreFile> {
         name: "trace.json".to_owned(),
         content: profiled.trace.clone().into_bytes(),
     })
+}
+
+/// What the shards of the cell are merged from.
+fn shard_file(shard: &WireShard) -> MoreFile {
+    MoreFile {
+        name: SHARD_FILE.to_owned(),
+        content: shard_json(shard),
+    }
 }
 
 fn failure(kind: FailureKind, message: String) -> Failure {

@@ -12,6 +12,7 @@ use super::work::{self, Job, Loader, Work};
 use super::{CellError, failure::FailureKind};
 use crate::hub;
 use crate::message::one_line;
+use crate::record::wire::WireShard;
 
 /// The version of job and events. The program that runs cells may be another build.
 pub const SCHEMA: u32 = 1;
@@ -46,6 +47,8 @@ pub enum Event {
     Turn,
     /// The input is at fault; nothing was measured.
     Refused(String),
+    /// No question falls to the shard: nothing was measured, and nothing is wrong.
+    Empty(Box<WireShard>),
     /// Something failed that was being measured.
     Failed(FailureKind, String),
     /// All is done.
@@ -78,7 +81,7 @@ pub fn serve(path: &Path, load: Loader<'_>, output: impl Write + Send) -> bool {
         }
         Err(error) => {
             teller.tell(&event_of(&error));
-            false
+            matches!(error, CellError::EmptyShard(_))
         }
     }
 }
@@ -106,6 +109,7 @@ fn event_of(error: &CellError) -> Event {
         CellError::Answer(AnswerError::NotFinite { .. }) => {
             Event::Failed(FailureKind::NotFinite, message)
         }
+        CellError::EmptyShard(shard) => Event::Empty(shard.clone()),
         CellError::Answer(AnswerError::Model(_)) => Event::Failed(FailureKind::Model, message),
         _ => Event::Refused(message),
     }

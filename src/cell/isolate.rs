@@ -15,6 +15,7 @@ use super::failure::{Failure, FailureKind};
 use super::work::{Job, Work};
 use crate::measure::death::{self, DeathKind, OutOfMemoryKills};
 use crate::measure::system_files::SystemFiles;
+use crate::record::wire::WireShard;
 
 /// The hidden command that does a job.
 pub const COMMAND: &str = "run-cell";
@@ -46,6 +47,8 @@ pub enum Outcome {
     Done(Box<Work>),
     /// It refused the job: the input is at fault, and this says how.
     Refused(String),
+    /// No question falls to its shard: there is nothing to measure, and nothing wrong.
+    Empty(Box<WireShard>),
     /// It failed.
     Failed(Failure),
     /// It was ended since nobody wants to know any more ([`Watcher::interrupted`]).
@@ -297,6 +300,7 @@ impl<'a> CellProcess<'a> {
         match said {
             Ok(Event::Done(work)) => Some(Ended::Said(Outcome::Done(work))),
             Ok(Event::Refused(message)) => Some(Ended::Said(Outcome::Refused(message))),
+            Ok(Event::Empty(shard)) => Some(Ended::Said(Outcome::Empty(shard))),
             Ok(Event::Failed(kind, message)) => {
                 Some(Ended::Said(self.failed(kind, message, String::new())))
             }

@@ -2,6 +2,7 @@
 
 mod analysis;
 pub mod answer;
+pub mod answered;
 pub mod assemble;
 pub mod child;
 pub mod failure;
@@ -15,7 +16,7 @@ pub mod profiling;
 pub mod proof;
 mod repetition;
 pub mod samples;
-mod scoring;
+pub mod scoring;
 mod sections;
 pub mod timed;
 pub mod warm_up;
@@ -29,7 +30,7 @@ use crate::hub::Progress as HubProgress;
 use crate::models::{self, ModelError, Precision};
 use crate::ops::FormChoice;
 use crate::record::CellOutput;
-use crate::record::wire::WireFailure;
+use crate::record::wire::{WireFailure, WireShard};
 use crate::score::{ProtocolChoice, ScoreError, Summation};
 use crate::windows::{WindowError, WindowSettings};
 pub use answer::{AnswerError, AnswerSettings, Answers, Line, Progress, Silent, WindowOrder};
@@ -60,6 +61,11 @@ pub enum CellError {
     /// The timed answers are not the scored ones.
     #[error("{}", .0.error.message)]
     TimedAnswers(Box<WireFailure>),
+    /// No question falls to the shard: there is nothing to answer, and nothing wrong.
+    #[error(
+        "shard {}/{} has no question: the whole has {}", .0.shard, .0.of, .0.whole.questions
+    )]
+    EmptyShard(Box<WireShard>),
     /// The threads could not be started.
     #[error("{threads} threads could not be started; ask for fewer with --threads N")]
     Threads {

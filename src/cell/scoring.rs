@@ -1,19 +1,19 @@
 //! From answers to their score, and to what the score does not say.
 
-use super::answer::{AnswerSettings, Answers, Line};
+use super::answer::AnswerSettings;
+use super::answered::Answered;
 use super::work::AccuracyPass;
 use super::{CellSettings, analysis};
 use crate::analysis::wire::WireAnalysis;
 use crate::analysis::{self as analyses, Analysis, MissingPrediction, NullScale};
 use crate::dataset::{Dataset, Question};
-use crate::decode::{Answer, AnswerOrigin, DecodeSettings, Decoder};
+use crate::decode::{DecodeSettings, Decoder};
 use crate::record::QuestionResult;
 use crate::record::folder::shortest;
 use crate::record::wire::WireAccuracy;
 use crate::score::{
     self, NoAnswerProbabilities, Predictions, Protocol, ScoreError, Scored, Summation,
 };
-use crate::windows::Window;
 
 /// How the cell's questions are answered under `protocol`.
 pub(super) fn answer_settings(settings: &CellSettings, protocol: Protocol) -> AnswerSettings {
@@ -32,90 +32,145 @@ pub(super) fn answer_settings(settings: &CellSettings, protocol: Protocol) -> An
     }
 }
 
-pub(super) fn score_answers(
-    dataset: &Dataset,
-    answers: &Answers,
-    protocol: Protocol,
-    summation: Summation,
-) -> Result<Scored, ScoreError> {
-    let pairs = dataset.questions.iter().zip(&answers.answers);
-    let texts = pairs.map(|(question, answer)| (question.id.clone(), answer.text.clone()));
-    // The run's null_odds.json is what the official script takes for a no-answer probability file.
-    let odds = pairs_of_odds(dataset, answers);
-    let odds = NoAnswerProbabilities::new("this run", odds);
-    // "No answer" is given already where it wins; no threshold is to give more of it.
-    let no_answer = protocol
-        .allows_no_answer()
-        .then_some((&odds, f64::INFINITY));
-    score::score(
-        dataset,
-        &Predictions::new("this run", texts),
-        protocol,
-        no_answer,
-        summation,
-    )
+/// How answers are scored and analysed: with the data set and the answers, all that the figures
+/// of accuracy depend on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scoring {
+    /// The scorer.
+    pub protocol: Protocol,
+    /// How its script adds.
+    pub summation: Summation,
+    /// Whose way of choosing answers was followed.
+    pub decoder: Decoder,
+    /// The null odds above which "no answer" was given, where it was allowed.
+    pub null_threshold: Option<f32>,
+    /// Seed of resamples and folds.
+    pub seed: u64,
+    /// Bootstrap resamples.
+    pub resamples: usize,
+    /// Folds.
+    pub folds: usize,
+}
+
+impl Scoring {
+    /// How a cell's answers are scored under `protocol`.
+    pub(super) fn of(
+        settings: &CellSettings,
+        answering: &AnswerSettings,
+        protocol: Protocol,
+    ) -> Self {
+        let decode = &answering.decode;
+        Self {
+            protocol,
+            summation: settings.summation,
+            decoder: decode.decoder,
+            null_threshold: decode.null_allowed.then_some(decode.null_threshold),
+            seed: settings.seed,
+            resamples: settings.resamples,
+            folds: settings.folds,
+        }
+    }
+
+    /// Scores the answers to all questions of `dataset`, in their order.
+    ///
+    /// # Errors
+    ///
+    /// See [`ScoreError`].
+    pub fn score(&self, dataset: &Dataset, answered: &[Answered]) -> Result<Scored, ScoreError> {
+        let pairs = dataset.questions.iter().zip(answered);
+        let texts = pairs.map(|(question, answered)| (question.id.clone(), answered.text.clone()));
+        // The run's null_odds.json is what the official script takes for a no-answer probability file.
+        let odds = pairs_of_odds(dataset, answered);
+        let odds = NoAnswerProbabilities::new("this run", odds);
+        // "No answer" is given already where it wins; no threshold is to give more of it.
+        let no_answer = self
+            .protocol
+            .allows_no_answer()
+            .then_some((&odds, f64::INFINITY));
+        score::score(
+            dataset,
+            &Predictions::new("this run", texts),
+            self.protocol,
+            no_answer,
+            self.summation,
+        )
+    }
+
+    /// Analyses scored answers, on the current rayon pool, and gives both.
+    pub fn accuracy_pass(
+        &self,
+        dataset: &Dataset,
+        answered: &[Answered],
+        tokens: usize,
+        scored: &Scored,
+    ) -> AccuracyPass {
+        let settings = self.analysis_settings();
+        let analysis = analysis::analyze(dataset, answered, scored, self.protocol, &settings);
+        let windows = answered.iter().map(|answered| answered.windows);
+        // Those of merged shards are what their files say.
+        let windows = windows.fold(0, usize::saturating_add);
+        AccuracyPass {
+            accuracy: WireAccuracy::from(&scored.accuracy),
+            analysis: WireAnalysis::new(&analysis, &settings),
+            windows,
+            tokens,
+            questions: question_results(dataset, answered, scored, &analysis),
+        }
+    }
+
+    fn analysis_settings(&self) -> analyses::Settings {
+        analyses::Settings {
+            seed: self.seed,
+            resamples: self.resamples,
+            folds: self.folds,
+            null_scale: match self.decoder {
+                Decoder::RunQa | Decoder::Google => NullScale::LogitDifference,
+                Decoder::Pipeline => NullScale::ProbabilityDifference,
+            },
+            threshold: self.null_threshold.map(f64::from),
+            missing: MissingPrediction::default(),
+            ..analyses::Settings::default()
+        }
+    }
 }
 
 /// The null odds of each question, as `null_odds.json` has them.
 fn pairs_of_odds<'a>(
     dataset: &'a Dataset,
-    answers: &'a Answers,
+    answered: &'a [Answered],
 ) -> impl Iterator<Item = (String, f64)> + 'a {
-    let questions = dataset.questions.iter().zip(&answers.answers);
-    questions.filter_map(|(question, answer)| {
-        let odds = answer.null_odds?;
+    let questions = dataset.questions.iter().zip(answered);
+    questions.filter_map(|(question, answered)| {
+        let odds = answered.null_odds?;
         Some((question.id.clone(), shortest(odds)))
     })
 }
 
-fn analysis_settings(settings: &CellSettings, answering: &AnswerSettings) -> analyses::Settings {
-    let decode = &answering.decode;
-    analyses::Settings {
-        seed: settings.seed,
-        resamples: settings.resamples,
-        folds: settings.folds,
-        null_scale: match decode.decoder {
-            Decoder::RunQa | Decoder::Google => NullScale::LogitDifference,
-            Decoder::Pipeline => NullScale::ProbabilityDifference,
-        },
-        threshold: decode
-            .null_allowed
-            .then_some(f64::from(decode.null_threshold)),
-        missing: MissingPrediction::default(),
-        ..analyses::Settings::default()
-    }
-}
-
 fn question_results(
     dataset: &Dataset,
-    answers: Answers,
+    answered: &[Answered],
     scored: &Scored,
     analysis: &Analysis,
 ) -> Vec<QuestionResult> {
-    let questions = dataset.questions.iter().zip(answers.answers);
-    let mut first_window = 0;
+    let questions = dataset.questions.iter().zip(answered);
     questions
-        .zip(scored.per_question.iter().zip(answers.windows_of))
+        .zip(&scored.per_question)
         .zip(&analysis.errors)
-        .map(|(((question, answer), (score, windows)), &error)| {
-            let own = &answers.windows[first_window..first_window + windows];
-            first_window += windows;
-            QuestionResult {
-                id: question.id.clone(),
-                question: question.text.clone(),
-                golds: distinct_golds(question),
-                passage: question.passage,
-                error,
-                span: analysis::span(&answer),
-                window: shown(&answer, own),
-                answer: answer.text,
-                score: score.unwrap_or_default(),
-                span_score: answer.score,
-                margin: answer.margin,
-                null_odds: answer.null_odds,
-                windows,
-                latency_ms: None,
-            }
+        .map(|(((question, answered), score), &error)| QuestionResult {
+            id: question.id.clone(),
+            question: question.text.clone(),
+            golds: distinct_golds(question),
+            passage: question.passage,
+            error,
+            span: answered.span,
+            window: answered.window,
+            answer: answered.text.clone(),
+            score: score.unwrap_or_default(),
+            span_score: answered.score,
+            margin: answered.margin,
+            null_odds: answered.null_odds,
+            windows: answered.windows,
+            latency_ms: None,
         })
         .collect()
 }
@@ -129,42 +184,4 @@ fn distinct_golds(question: &Question) -> Vec<String> {
         }
     }
     texts
-}
-
-/// What the window shows of the passage that the answer was taken from, in code points.
-fn shown(answer: &Answer, windows: &[Window]) -> Option<(usize, usize)> {
-    let AnswerOrigin::Span { window, .. } = answer.origin else {
-        return None;
-    };
-    let offsets = &windows.get(window)?.offsets;
-    let start = offsets.iter().map(|offset| offset.0).min()?;
-    let end = offsets.iter().map(|offset| offset.1).max()?;
-    Some((start as usize, end as usize))
-}
-
-/// Analyses scored answers and gives both.
-pub(super) fn accuracy_pass(
-    settings: &CellSettings,
-    line: &Line<'_>,
-    protocol: Protocol,
-    answers: Answers,
-    scored: &Scored,
-) -> AccuracyPass {
-    let dataset = line.dataset;
-    let analysis_settings = analysis_settings(settings, &line.settings);
-    let analysis = analysis::analyze(
-        dataset,
-        &answers,
-        scored,
-        protocol,
-        &line.settings,
-        &analysis_settings,
-    );
-    AccuracyPass {
-        accuracy: WireAccuracy::from(&scored.accuracy),
-        analysis: WireAnalysis::new(&analysis, &analysis_settings),
-        windows: answers.windows.len(),
-        tokens: answers.tokens(),
-        questions: question_results(dataset, answers, scored, &analysis),
-    }
 }

@@ -1,13 +1,15 @@
 //! The parts of a record that are read off a cell's inputs and answers.
 
-use super::CellSpec;
 use super::answer::AnswerSettings;
+use super::{CellSpec, scoring};
 use crate::dataset::Dataset;
 use crate::decode::Decoder;
 use crate::device::OpenDevice;
 use crate::models::ModelDescription;
 use crate::models::files::ModelFiles;
-use crate::record::wire::{WireDataset, WireEnvironment, WireFile, WireModel, WireProtocol};
+use crate::record::wire::{
+    ShardOf, WireDataset, WireEnvironment, WireFile, WireModel, WireProtocol, WireShard,
+};
 use crate::score::{Protocol, ProtocolChoice};
 
 pub(super) fn wire_model(files: &ModelFiles, description: &ModelDescription) -> WireModel {
@@ -80,11 +82,32 @@ pub(super) fn wire_protocol(
         ids_sha256: questions.ids.as_ref().map(|file| file.sha256.clone()),
         sample: questions.sample,
         limit: questions.limit,
+        shard: questions.shard.map(|shard| shard.to_string()),
         threads: settings.threads,
         batch_tokens: settings.batch_tokens,
         window_order: settings.order.name().to_owned(),
         seed: settings.seed,
     }
+}
+
+/// The shard that the data set is, where no question has fallen to it.
+pub(super) fn empty_shard(spec: &CellSpec, dataset: &Dataset) -> Option<WireShard> {
+    let part = dataset.part.as_ref()?;
+    if !dataset.questions.is_empty() {
+        return None;
+    }
+    let settings = &spec.settings;
+    let answering = scoring::answer_settings(settings, settings.protocol.resolve(dataset));
+    let about = ShardOf {
+        cell: &spec.name,
+        part,
+        model: None,
+        dataset: wire_dataset(dataset, None),
+        protocol: wire_protocol(spec, &answering, dataset),
+        resamples: settings.resamples,
+        folds: settings.folds,
+    };
+    Some(WireShard::new(about, dataset, &[]))
 }
 
 pub(super) fn warnings(

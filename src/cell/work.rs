@@ -7,13 +7,15 @@ use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Line, Progress};
+use super::answered::{self, Answered};
 use super::measured::{self, Measured};
 use super::profiling::{self, ProfiledPass};
+use super::scoring::{self, Scoring};
 use super::timed::TimedPass;
 use super::warm_up::{self, WarmUp};
-use super::{CellError, CellSpec, scoring, sections};
+use super::{CellError, CellSpec, sections};
 use crate::analysis::wire::WireAnalysis;
-use crate::dataset::{Dataset, DatasetError};
+use crate::dataset::Dataset;
 use crate::device::{DeviceError, OpenDevice};
 use crate::hub::Progress as HubProgress;
 use crate::measure::environment::Environment;
@@ -24,8 +26,8 @@ use crate::models::{self, ModelDescription, ModelError, Precision, SpanModel};
 use crate::ops::FormChoice;
 use crate::record::QuestionResult;
 use crate::record::wire::{
-    WireAccuracy, WireDataset, WireEnergy, WireEnvironment, WireMemory, WireMemorySamples,
-    WireModel, WireNoise, WireProtocol, phases,
+    ShardOf, WireAccuracy, WireDataset, WireEnergy, WireEnvironment, WireMemory, WireMemorySamples,
+    WireModel, WireNoise, WireProtocol, WireShard, phases,
 };
 use crate::score::Protocol;
 use crate::tokenizer;
@@ -60,6 +62,9 @@ pub struct Work {
     pub protocol: WireProtocol,
     /// The score, where it was asked for.
     pub accuracy: Option<AccuracyPass>,
+    /// What the shards of the cell are merged from, where the questions are one and scored.
+    #[serde(default)]
+    pub shard: Option<Box<WireShard>>,
     /// What was computed before the clock ran.
     pub warm_up: WarmUp,
     /// What was measured.
@@ -166,12 +171,15 @@ impl<'a> Process<'a> {
         &mut self,
         spec: &CellSpec,
         hub_progress: &dyn HubProgress,
-    ) -> Result<Dataset, DatasetError> {
+    ) -> Result<Dataset, CellError> {
         self.progress.phase("dataset");
         let mut dataset = Dataset::open(&spec.dataset, spec.settings.offline, hub_progress)?;
         dataset.select(&spec.questions)?;
         self.end("dataset");
-        Ok(dataset)
+        match sections::empty_shard(spec, &dataset) {
+            Some(shard) => Err(CellError::EmptyShard(Box::new(shard))),
+            None => Ok(dataset),
+        }
     }
 
     fn finish(
@@ -199,38 +207,50 @@ impl<'a> Process<'a> {
         self.progress.phase("first_forward");
         line.first_forward()?;
         self.end("first_forward");
-        let accuracy = self.accuracy(job, &line, protocol)?;
+        let (accuracy, answered) = self.accuracy(job, &line, protocol)?.unzip();
         self.progress.phase("warm_up");
         let warm_up = warm_up::perform(&line, self.progress)?;
         self.end("warm_up");
         let measured = self.measure(&settings.timing, &line)?;
         let profiled = self.profile(job, &line)?;
-        Ok(self.work(spec, &line, files, accuracy, warm_up, measured, profiled))
+        let work = self.work(spec, &line, files, accuracy, warm_up, measured, profiled);
+        Ok(Work {
+            shard: answered.and_then(|answered| shard(spec, &work, dataset, &answered)),
+            ..work
+        })
     }
 
     /// Every question answered and scored, where the job asks for that. It comes before what is
-    /// measured, and what it needed is gone by then.
+    /// measured, and what it needed is gone by then: of the answers is kept what shards are merged
+    /// from, and nothing where there are no shards.
     fn accuracy(
         &mut self,
         job: &Job,
         line: &Line<'_>,
         protocol: Protocol,
-    ) -> Result<Option<AccuracyPass>, CellError> {
+    ) -> Result<Option<(AccuracyPass, Vec<Answered>)>, CellError> {
         if !job.accuracy {
             return Ok(None);
         }
-        let settings = &job.spec.settings;
+        let dataset = line.dataset;
+        let scoring = Scoring::of(&job.spec.settings, &line.settings, protocol);
         self.progress.phase("accuracy");
         // The pass is one phase of the cell; its parts are those of the timed pass.
         let answers = line.answer_all(&mut PhaseClock::start(), self.progress)?;
         self.end("accuracy");
         self.progress.phase("score");
-        let scored = scoring::score_answers(line.dataset, &answers, protocol, settings.summation)?;
+        let mut answered = answered::answered(&answers);
+        let scored = scoring.score(dataset, &answered)?;
         self.end("score");
         self.progress.phase("analysis");
-        let pass = scoring::accuracy_pass(settings, line, protocol, answers, &scored);
+        answered::add_reach(&mut answered, line, &answers, &scored, protocol);
+        let pass = scoring.accuracy_pass(dataset, &answered, answers.tokens(), &scored);
+        drop(answers);
+        if dataset.part.is_none() {
+            answered = Vec::new();
+        }
         self.end("analysis");
-        Ok(Some(pass))
+        Ok(Some((pass, answered)))
     }
 
     fn profile(&mut self, job: &Job, line: &Line<'_>) -> Result<Option<ProfiledPass>, CellError> {
@@ -274,6 +294,7 @@ impl<'a> Process<'a> {
             device: self.device.name.clone(),
             protocol,
             accuracy,
+            shard: None,
             warm_up,
             profiled,
             memory: measured::wire_memory(
@@ -297,6 +318,25 @@ impl<'a> Process<'a> {
             ..work
         }
     }
+}
+
+/// What the cell's shards are merged from, where the questions are one.
+fn shard(
+    spec: &CellSpec,
+    work: &Work,
+    dataset: &Dataset,
+    answered: &[Answered],
+) -> Option<Box<WireShard>> {
+    let about = ShardOf {
+        cell: &spec.name,
+        part: dataset.part.as_ref()?,
+        model: Some(work.model.clone()),
+        dataset: work.dataset.clone(),
+        protocol: work.protocol.clone(),
+        resamples: spec.settings.resamples,
+        folds: spec.settings.folds,
+    };
+    Some(Box::new(WireShard::new(about, dataset, answered)))
 }
 
 fn windower(

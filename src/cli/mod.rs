@@ -4,8 +4,10 @@ mod cell_arguments;
 mod cells;
 mod compare;
 mod folders;
+mod job_array;
 mod list;
 mod measuring;
+mod merge;
 mod progress;
 mod pull;
 mod questions;
@@ -48,6 +50,8 @@ enum Command {
     RunCell(run_cell::RunCellArguments),
     /// Score anyone's predictions as the official scripts do
     Score(score::ScoreArguments),
+    /// Merge the shards of a run into the record a single run would have given for accuracy
+    Merge(merge::MergeArguments),
     /// Fetch a model or data set from the Hugging Face Hub into the shared cache
     Pull(pull::PullArguments),
     /// Compare a candidate with a base, question by question, and say whether it may take its place
@@ -70,6 +74,7 @@ impl Cli {
             Some(Command::Run(command)) => run::execute_command(&command),
             Some(Command::RunCell(arguments)) => run_cell::execute(&arguments),
             Some(Command::Score(arguments)) => score::execute(&arguments),
+            Some(Command::Merge(arguments)) => merge::execute(&arguments),
             Some(Command::Pull(arguments)) => pull::execute(&arguments),
             Some(Command::Compare(arguments)) => compare::execute(&arguments),
             Some(Command::Report(arguments)) => report::execute(&arguments),

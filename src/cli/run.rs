@@ -10,6 +10,7 @@ use spanbench::suite::manifest::WireManifest;
 use spanbench::suite::{CellPlan, Options, RunOptions, RunSettings, Suite};
 
 use super::cell_arguments::CellArguments;
+use super::job_array::ShardArguments;
 use super::rounds::{self, Plan};
 use super::{cells, folders, terminal};
 
@@ -36,6 +37,8 @@ pub struct RunArguments {
     datasets: Vec<String>,
     #[command(flatten)]
     cell: CellArguments,
+    #[command(flatten)]
+    part: ShardArguments,
     /// Where results go [default: reports/<UTC time>-<name>/<cell>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -44,7 +47,7 @@ pub struct RunArguments {
     #[arg(long)]
     resume: bool,
     /// Keep the records as reports/baseline/NAME, to compare later runs with
-    #[arg(long, value_name = "NAME", value_parser = baseline_name, conflicts_with = "dry_run")]
+    #[arg(long, value_name = "NAME", value_parser = baseline_name, conflicts_with_all = ["dry_run", "shard"])]
     save_baseline: Option<String>,
     /// List the cells with the time they will take, and run none; nothing is fetched or written
     #[arg(long)]
@@ -77,7 +80,7 @@ fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
     let run_options = arguments.run_options();
     let suite = suite.map(|name| Suite::open(name, &options, &run_options));
     let suite = suite.transpose()?;
-    let (cells, settings) = if let Some(suite) = &suite {
+    let (mut cells, settings) = if let Some(suite) = &suite {
         (suite.cells.clone(), suite.run.clone())
     } else {
         let settings = run_options.resolve();
@@ -86,6 +89,16 @@ fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
     };
     let notes = suite.iter().flat_map(|suite| &suite.notes);
     notes.for_each(|note| terminal::note(note));
+    if let Some(shard) = arguments.part.shard()? {
+        if cells.iter().any(|cell| cell.expected.is_some()) {
+            terminal::note(
+                "the expected EM and F1 are not checked, for they are of all shards together",
+            );
+        }
+        for cell in &mut cells {
+            cell.take_shard(shard);
+        }
+    }
     if arguments.dry_run {
         return show(suite.as_ref(), &cells, &settings, arguments);
     }
@@ -198,7 +211,16 @@ mod tests {
         let arguments = run.get_arguments().filter_map(|a| a.get_long());
         let mut arguments: Vec<&str> = arguments
             .filter(|name| {
-                !["out", "resume", "save-baseline", "dry-run", "json", "help"].contains(name)
+                ![
+                    "out",
+                    "resume",
+                    "save-baseline",
+                    "dry-run",
+                    "json",
+                    "shard",
+                    "help",
+                ]
+                .contains(name)
             })
             .collect();
         let mut keys: Vec<&str> = Options::KEYS

@@ -15,6 +15,7 @@ use spanbench::score::{
 };
 use spanbench::suite::{Options, OptionsError};
 
+use super::job_array::ShardArguments;
 use super::progress::Bars;
 use super::questions::QuestionArguments;
 use super::scoring::{self, ScoringArguments};
@@ -28,6 +29,8 @@ pub struct ScoreArguments {
     dataset: String,
     #[command(flatten)]
     questions: QuestionArguments,
+    #[command(flatten)]
+    part: ShardArguments,
     /// Predictions as {id: text}
     #[arg(long, value_name = "P.json")]
     predictions: PathBuf,
@@ -62,7 +65,8 @@ fn threshold(text: &str) -> Result<f64, String> {
 /// Scores the file and prints what the official script prints.
 pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
     let bars = Bars::new();
-    let asked = asked(arguments)?;
+    let mut asked = asked(arguments)?;
+    asked.questions.shard = arguments.part.shard()?;
     let mut dataset = Dataset::open(&arguments.dataset, arguments.offline, &bars)?;
     dataset.select(&asked.questions)?;
     let predictions = Predictions::read(&arguments.predictions)?;

@@ -74,6 +74,7 @@ const DATA: &[Rule] = &[
     }),
     rule("protocol.sample", NOTE, |r| set(r.protocol.sample)),
     rule("protocol.limit", NOTE, |r| set(r.protocol.limit)),
+    rule("protocol.shard", NOTE, |r| set(r.protocol.shard.as_ref())),
     rule("protocol.seed", NOTE, |r| text(r.protocol.seed)),
 ];
 

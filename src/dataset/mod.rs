@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! name ─► source (bundled, card, file or hub) ─► content (gzip, format)
-//!     ─► squad | lines | parquet ─► builder (checks) ─► Dataset ─► selection
+//!     ─► squad | lines | parquet ─► builder (checks) ─► Dataset ─► selection ─► shard
 //! ```
 
 mod builder;
@@ -17,6 +17,7 @@ mod lines;
 mod parquet;
 mod rows;
 pub mod selection;
+pub mod shard;
 pub mod source;
 mod squad;
 
@@ -28,6 +29,7 @@ use serde::de::{Deserializer, Visitor};
 use crate::score::Protocol;
 pub use error::DatasetError;
 pub use selection::QuestionSelection;
+pub use shard::{Part, Shard};
 pub use source::DatasetSource;
 
 /// Where a question stands in its file, for messages.
@@ -145,6 +147,9 @@ pub struct DatasetFile {
     pub sha256: String,
 }
 
+/// What a warning about misplaced gold answers says of them.
+pub(crate) const MISPLACED: &str = "gold answers that are not at their answer_start";
+
 /// A data set in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Dataset {
@@ -173,6 +178,8 @@ pub struct Dataset {
     /// Whether some question of the file has no answer in its passage; that a
     /// selection keeps none of them does not make it another kind of data set.
     pub has_unanswerable: bool,
+    /// What part of a selection the questions are, where they are a shard.
+    pub part: Option<Part>,
 }
 
 impl Dataset {
@@ -185,7 +192,7 @@ impl Dataset {
     pub fn misplaced_warning(&self) -> Option<String> {
         let first = self.questions.iter().find(|q| q.misplaced_answers > 0)?;
         Some(format!(
-            "{}: gold answers that are not at their answer_start: {} (the first at {}); they are scored by their text",
+            "{}: {MISPLACED}: {} (the first at {}); they are scored by their text",
             self.origin,
             self.misplaced_answers(),
             self.place(first)

@@ -1,4 +1,4 @@
-//! Which questions of a data set are asked: `--ids`, `--sample`, `--limit`.
+//! Which questions of a data set are asked: `--ids`, `--sample`, `--limit`, `--shard`.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::source::read_bytes;
-use super::{Dataset, DatasetError, WireId};
+use super::{Dataset, DatasetError, Shard, WireId};
 use crate::hash::hex;
 
 /// Ids from a file, one a line.
@@ -65,6 +65,9 @@ pub struct QuestionSelection {
     pub limit: Option<usize>,
     /// Seed of the sample.
     pub seed: u64,
+    /// The part of those.
+    #[serde(default)]
+    pub shard: Option<Shard>,
 }
 
 impl Dataset {
@@ -86,6 +89,9 @@ impl Dataset {
         }
         if let Some(count) = selection.limit {
             self.questions.truncate(count);
+        }
+        if let Some(shard) = selection.shard {
+            self.keep_shard(shard);
         }
         Ok(())
     }

@@ -57,6 +57,7 @@ pub fn subset(protocol: &WireProtocol) -> Option<String> {
             .sample
             .map(|n| format!("sample of {n}, seed {seed}")),
         protocol.limit.map(|n| format!("first {n}")),
+        protocol.shard.as_ref().map(|part| format!("shard {part}")),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))

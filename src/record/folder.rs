@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
-use super::wire::{WireFailure, WireQuestion};
+use super::wire::{WireFailure, WireQuestion, WireShard};
 use super::{CellOutput, QuestionResult};
+use crate::merge::Merged;
 
 /// What can go wrong when results are written.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,9 @@ pub enum FolderError {
 
 /// How names of files begin that are not whole yet.
 const TEMPORARY: &str = ".spanbench-";
+
+/// What a shard's folder has for merging.
+pub const SHARD_FILE: &str = "shard.json";
 
 /// The folder of one cell's results.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,17 +115,35 @@ impl Folder {
     ///
     /// Fails where the disk is full or not to be written to; then the folder is as it was.
     pub fn write(&self, output: &CellOutput, report: &str) -> Result<(), FolderError> {
-        let mut files = vec![("predictions.json", pretty(&predictions(&output.questions)))];
-        if let Some(odds) = null_odds(&output.questions) {
-            files.push(("null_odds.json", pretty(&odds)));
-        }
-        files.push(("questions.jsonl", question_lines(&output.questions)));
+        let mut files = answer_files(&output.questions);
         files.push(("samples.jsonl", lines(&output.samples)));
         let more = output.more.iter();
         files.extend(more.map(|file| (file.name.as_str(), file.content.clone())));
         files.push(("report.md", report.as_bytes().to_vec()));
         files.push(("run.json", pretty(&output.record)));
         self.replace(files)
+    }
+
+    /// Writes merged shards: the files of [`Folder::write`] that are about answers, `report.md` and
+    /// `run.json`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Folder::write`].
+    pub fn write_merged(&self, merged: &Merged, report: &str) -> Result<(), FolderError> {
+        let mut files = answer_files(&merged.questions);
+        files.push(("report.md", report.as_bytes().to_vec()));
+        files.push(("run.json", pretty(&merged.record)));
+        self.replace(files)
+    }
+
+    /// Writes a shard that has no question: `shard.json` alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Folder::write`].
+    pub fn write_empty_shard(&self, shard: &WireShard) -> Result<(), FolderError> {
+        self.replace(vec![(SHARD_FILE, shard_json(shard))])
     }
 
     /// Writes the record of a cell that failed: `run.json` alone.
@@ -224,16 +246,32 @@ pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), FolderError> {
 
 /// Whether a file of this name is one that runs write.
 fn is_of_a_run(name: &str) -> bool {
-    const NAMES: [&str; 7] = [
+    const NAMES: [&str; 8] = [
         "predictions.json",
         "null_odds.json",
         "questions.jsonl",
         "samples.jsonl",
         "report.md",
         "trace.json",
+        SHARD_FILE,
         "run.json",
     ];
     NAMES.contains(&name) || name.starts_with("mlperf_log_summary")
+}
+
+/// `predictions.json`, `null_odds.json` where "no answer" was allowed, `questions.jsonl`.
+fn answer_files(questions: &[QuestionResult]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut files = vec![("predictions.json", pretty(&predictions(questions)))];
+    if let Some(odds) = null_odds(questions) {
+        files.push(("null_odds.json", pretty(&odds)));
+    }
+    files.push(("questions.jsonl", question_lines(questions)));
+    files
+}
+
+/// A shard as it stands in its file: a line, since it holds passages and no person reads it.
+pub(crate) fn shard_json(shard: &WireShard) -> Vec<u8> {
+    lines([shard])
 }
 
 /// `{id: text}` in the data set's order: the official format.

@@ -37,6 +37,14 @@ pub enum ReadError {
         /// What is wrong.
         message: String,
     },
+    /// A record of merged shards, of which there is no speed.
+    #[error(
+        "{path}: shards merged by `spanbench merge`, which have accuracy and no speed; name a run, or one shard's folder"
+    )]
+    Merged {
+        /// The file.
+        path: String,
+    },
     /// A record of a later version.
     #[error("{path}: a record of version {found}; this program reads version {SCHEMA}")]
     Version {
@@ -150,6 +158,8 @@ struct Kind {
     schema: u64,
     #[serde(default)]
     error: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    shards: Option<serde::de::IgnoredAny>,
 }
 
 fn read_cell(folder: &Path, path: &Path) -> Result<Cell, ReadError> {
@@ -165,6 +175,11 @@ fn read_cell(folder: &Path, path: &Path) -> Result<Cell, ReadError> {
         return Ok(Cell::Failed {
             path: folder.to_owned(),
             failure: Box::new(parse(path, &text, None)?),
+        });
+    }
+    if kind.shards.is_some() {
+        return Err(ReadError::Merged {
+            path: path.display().to_string(),
         });
     }
     let record: WireRecord = parse(path, &text, None)?;
@@ -188,7 +203,7 @@ fn read_cell(folder: &Path, path: &Path) -> Result<Cell, ReadError> {
     })))
 }
 
-fn read_text(path: &Path) -> Result<String, ReadError> {
+pub(crate) fn read_text(path: &Path) -> Result<String, ReadError> {
     std::fs::read_to_string(path).map_err(|source| ReadError::Unreadable {
         path: path.display().to_string(),
         source,
@@ -206,7 +221,7 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ReadError> {
         .collect()
 }
 
-fn parse<T: DeserializeOwned>(
+pub(crate) fn parse<T: DeserializeOwned>(
     path: &Path,
     text: &str,
     line: Option<usize>,
@@ -251,6 +266,10 @@ mod tests {
             ("{\"schema\": 2}", "version 2"),
             ("{\"schema\": 1}", "missing field `cell`"),
             ("{\"schema\": 1, \"error\": {}}", "missing field"),
+            (
+                "{\"schema\": 1, \"shards\": []}",
+                "merged by `spanbench merge`",
+            ),
         ] {
             std::fs::write(cell.join("run.json"), text).unwrap();
             let message = said(folder.path());

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::analysis::{self, Section};
 use super::{COLUMNS, figure, measurement};
 use crate::record::WireRecord;
-use crate::record::wire::WireLatencies;
+use crate::record::wire::{WireAccuracy, WireDataset, WireLatencies, WireModel, WireProtocol};
 
 /// A Markdown page about one record: the table, then everything behind it.
 pub fn report(record: &WireRecord) -> String {
@@ -25,13 +25,12 @@ fn write_report(page: &mut String, record: &WireRecord) -> std::fmt::Result {
     writeln!(page, "| {} |", headings.join(" | "))?;
     writeln!(page, "|{}", "---|".repeat(headings.len()))?;
     writeln!(page, "| {} |\n", cells.join(" | "))?;
-    for warning in &record.warnings {
-        writeln!(page, "> **Warning:** {}\n", escape(warning))?;
-    }
+    warnings(page, &record.warnings)?;
     for doubt in &record.doubts {
         writeln!(page, "> **Doubtful figures of speed:** {}\n", escape(doubt))?;
     }
-    section(page, "Accuracy", &accuracy(record))?;
+    let accuracy = accuracy(&record.protocol.name, &record.accuracy);
+    section(page, "Accuracy", &accuracy)?;
     if let Some(analysis) = &record.analysis {
         for table in analysis::sections(analysis) {
             write_table(page, &table)?;
@@ -44,17 +43,26 @@ fn write_report(page: &mut String, record: &WireRecord) -> std::fmt::Result {
         write_table(page, &table)?;
     }
     section(page, "Phases", &phases(record))?;
-    section(page, "What was run", &inputs(record))?;
+    let mut inputs = inputs(&record.model, &record.dataset, &record.protocol);
+    inputs.insert(0, row("started", &record.started));
+    section(page, "What was run", &inputs)?;
     section(page, "Where", &environment(record))
+}
+
+pub(super) fn warnings(page: &mut String, warnings: &[String]) -> std::fmt::Result {
+    for warning in warnings {
+        writeln!(page, "> **Warning:** {}\n", escape(warning))?;
+    }
+    Ok(())
 }
 
 type Row = (String, String);
 
-fn row(name: &str, value: impl std::fmt::Display) -> Row {
+pub(super) fn row(name: &str, value: impl std::fmt::Display) -> Row {
     (name.to_owned(), format!("{value}"))
 }
 
-fn write_table(page: &mut String, table: &Section) -> std::fmt::Result {
+pub(super) fn write_table(page: &mut String, table: &Section) -> std::fmt::Result {
     writeln!(page, "## {}\n", escape(&table.title))?;
     writeln!(page, "| {} |", table.headings.join(" | "))?;
     writeln!(page, "|{}", "---|".repeat(table.headings.len()))?;
@@ -65,7 +73,7 @@ fn write_table(page: &mut String, table: &Section) -> std::fmt::Result {
     writeln!(page)
 }
 
-fn section(page: &mut String, title: &str, rows: &[Row]) -> std::fmt::Result {
+pub(super) fn section(page: &mut String, title: &str, rows: &[Row]) -> std::fmt::Result {
     writeln!(page, "## {title}\n\n| | |\n|---|---|")?;
     for (name, value) in rows {
         writeln!(page, "| {} | {} |", escape(name), escape(value))?;
@@ -73,10 +81,9 @@ fn section(page: &mut String, title: &str, rows: &[Row]) -> std::fmt::Result {
     writeln!(page)
 }
 
-fn accuracy(record: &WireRecord) -> Vec<Row> {
-    let accuracy = &record.accuracy;
+pub(super) fn accuracy(protocol: &str, accuracy: &WireAccuracy) -> Vec<Row> {
     let mut rows = vec![
-        row("protocol", &record.protocol.name),
+        row("protocol", protocol),
         row("exact match", format!("{:.4} %", accuracy.exact_match)),
         row("F1", format!("{:.4} %", accuracy.f1)),
         row("questions scored", accuracy.total),
@@ -161,10 +168,12 @@ fn phases(record: &WireRecord) -> Vec<Row> {
     rows
 }
 
-fn inputs(record: &WireRecord) -> Vec<Row> {
-    let (model, dataset, protocol) = (&record.model, &record.dataset, &record.protocol);
+pub(super) fn inputs(
+    model: &WireModel,
+    dataset: &WireDataset,
+    protocol: &WireProtocol,
+) -> Vec<Row> {
     let mut rows = vec![
-        row("started", &record.started),
         row("model", &model.id),
         row("revision", model.revision.as_deref().unwrap_or("none")),
         row("architecture", &model.architecture),
@@ -191,6 +200,7 @@ fn inputs(record: &WireRecord) -> Vec<Row> {
         row("unanswerable", dataset.unanswerable),
         row("windows", dataset.windows),
         row("tokens", dataset.tokens),
+        row("shard", protocol.shard.as_deref().unwrap_or("all")),
         row("scenario", &protocol.scenario),
         row("decoding", &protocol.decode),
         row(

@@ -12,6 +12,7 @@ pub mod latex;
 pub mod leaderboard;
 pub mod markdown;
 pub mod measurement;
+pub mod merged;
 pub mod model_index;
 pub mod notes;
 pub mod table;

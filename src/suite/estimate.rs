@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::resolve::{CellPlan, RunSettings};
 use crate::cell::CellSpec;
 use crate::dataset::source::stem;
-use crate::dataset::{DatasetSource, card as dataset_card};
+use crate::dataset::{DatasetSource, Shard, card as dataset_card};
 use crate::device::DeviceChoice;
 use crate::hub::RepoRef;
 use crate::measure::environment::Environment;
@@ -211,6 +211,7 @@ fn is_same_cell(spec: &CellSpec, record: &WireRecord) -> bool {
         && protocol.ids_sha256.as_deref() == ids
         && protocol.sample == spec.questions.sample
         && protocol.limit == spec.questions.limit
+        && protocol.shard == spec.questions.shard.map(|shard| shard.to_string())
 }
 
 /// The name that the model called `name` has in records.
@@ -264,16 +265,19 @@ fn questions(spec: &CellSpec, earlier: &Earlier) -> Option<usize> {
                 && protocol.limit.is_none()
                 && protocol.sample.is_none()
                 && protocol.ids_sha256.is_none()
+                && protocol.shard.is_none()
         };
         let (_, record) = earlier.find(is_whole)?;
         Some(record.dataset.questions)
     });
     let chosen = [spec.questions.sample, spec.questions.limit];
     let fewest = chosen.into_iter().flatten().min();
-    match (all, fewest) {
+    let whole = match (all, fewest) {
         (Some(all), Some(fewest)) => Some(all.min(fewest)),
         (all, fewest) => all.or(fewest),
-    }
+    };
+    let shards = spec.questions.shard.map_or(1, Shard::count);
+    whole.map(|questions| questions.div_ceil(shards))
 }
 
 fn tokens_a_question(spec: &CellSpec, earlier: &Earlier) -> f64 {

@@ -7,7 +7,7 @@ use super::options::{Options, RunOptions};
 use super::values::RooflineChoice;
 use crate::cell::{CellSettings, CellSpec, Timing};
 use crate::dataset::selection::IdFile;
-use crate::dataset::{DatasetError, QuestionSelection};
+use crate::dataset::{DatasetError, QuestionSelection, Shard};
 use crate::decode::{DecodeSettings, Decoder};
 use crate::measure::scenario::rules::{Rules, Scenario};
 use crate::windows::WindowSettings;
@@ -68,6 +68,7 @@ impl Options {
                 sample: all.sample,
                 limit: all.limit,
                 seed,
+                shard: None,
             },
             settings: CellSettings {
                 windows: WindowSettings {
@@ -244,6 +245,12 @@ pub struct CellPlan {
 }
 
 impl CellPlan {
+    /// Leaves it a part of its questions, of which no accuracy is expected.
+    pub fn take_shard(&mut self, shard: Shard) {
+        self.spec.questions.shard = Some(shard);
+        self.expected = None;
+    }
+
     /// The cell called `name` that `options` mean, in a run with these settings.
     ///
     /// # Errors

@@ -170,6 +170,16 @@ impl Round<'_> {
                 cell.state = State::Refused;
                 return Ok(());
             }
+            Outcome::Empty(shard) => {
+                let (name, number, of) = (&spec.name, shard.shard, shard.of);
+                terminal::note(&format!(
+                    "{name}: no question falls to shard {number}/{of}; merging needs its shard.json all the same"
+                ));
+                cell.folder.write_empty_shard(&shard)?;
+                cell.kept.clear()?;
+                cell.state = State::Finished;
+                return Ok(());
+            }
             Outcome::Failed(failure) => Some(fail(failure)),
         };
         match failure {

@@ -17,7 +17,7 @@ use crate::cli::terminal;
 pub enum State {
     /// So many repetitions are done.
     Going(Vec<Work>),
-    /// All are done, and their record is written.
+    /// All are done, and their record is written; of a shard without questions there is none.
     Finished,
     /// It failed while it was measured.
     Failed(Box<WireFailure>),

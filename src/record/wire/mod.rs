@@ -5,8 +5,10 @@ mod environment;
 mod failure;
 mod host;
 mod machine;
+mod merged;
 mod profile;
 mod scenario;
+mod shard;
 mod speed;
 
 use serde::{Deserialize, Serialize};
@@ -20,8 +22,13 @@ pub use host::{WireLimits, WirePlatform, WireProcessor};
 pub use machine::{
     WireEnergy, WireGrowth, WireMemory, WireMemorySamples, WireNoise, WirePhaseMemory,
 };
+pub use merged::{WireMeasuredShard, WireMerged, WireMergedShard};
 pub use profile::{WireProfile, WireProfileRow};
 pub use scenario::{WireDifference, WireProof, WireProtocolTiming, WireScenario};
+pub use shard::{
+    ShardOf, WireGold, WireReach, WireShard, WireShardAnswer, WireShardPassage, WireShardQuestion,
+    WireWhole,
+};
 pub use speed::{
     WireInterval, WireLatencies, WireRepetition, WireSamples, WireSteadiness, WireThroughput,
 };
@@ -207,6 +214,9 @@ pub struct WireProtocol {
     pub sample: Option<usize>,
     /// `--limit`.
     pub limit: Option<usize>,
+    /// `--shard`, as `I/N`; absent where all of the questions are meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// Threads that compute.
     pub threads: usize,
     /// Tokens of a batch at the most.
