@@ -67,7 +67,7 @@ pub struct CompareArguments {
     /// With --run: where results go [default: reports/<UTC time>-compare-…]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "With --run, as in spanbench run")]
     cell: CellArguments,
 }
 
