@@ -12,6 +12,7 @@
 //! Tensors exist only inside [`models`] and [`ops`]; everything else is plain data.
 
 pub mod analysis;
+pub mod audit;
 pub mod batch;
 pub mod bundled;
 pub mod cell;

@@ -88,10 +88,12 @@ fn a_damaged_model_is_caught_and_the_same_one_passes() {
     );
     let found = verdict(home, &["base", "base"], 0);
     assert_eq!(found["outcome"], "pass");
-    // The other way round the candidate is better.
-    let found = verdict(home, &["bad", "base"], 0);
+    // The other way round nothing is worse.
+    let output = compare(home, &["bad", "base", "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let accuracy = &found["cells"][0]["comparison"]["accuracy"];
     assert_eq!(accuracy["f1"]["verdict"], "better");
+    assert_ne!(output.status.code(), Some(1));
 }
 
 #[test]
@@ -243,12 +245,13 @@ fn what_is_wrong_is_named() {
     std::fs::write(home.join("g.toml"), "schema = 1\n[accuracy]\nmax-f1 = 1\n").unwrap();
     let slice = "schema = 1\n[[slice]]\nname = \"has_answer=maybe\"\nmax-f1-drop = 1\n";
     std::fs::write(home.join("s.toml"), slice).unwrap();
+    std::fs::create_dir(home.join("empty")).unwrap();
     for (arguments, parts) in [
         (
             &["o", "none"][..],
             &["none: there is no such folder", "main"][..],
         ),
-        (&["o", "."], &["no run.json"]),
+        (&["o", "empty"], &["no run.json"]),
         (
             &["o", "o", "--dtype", "bf16"],
             &["--dtype has no meaning", "--run"],

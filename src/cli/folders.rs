@@ -23,14 +23,9 @@ pub struct Folders {
     lock: Option<File>,
 }
 
-/// Makes the folders of `cells`: under `out`, where given; `out` itself is that of a single cell.
-/// Where an earlier run is to go on, `out` is by default the newest folder of this run's `name`.
-pub fn make(
-    out: Option<&Path>,
-    name: &str,
-    resume: bool,
-    cells: &[CellPlan],
-) -> anyhow::Result<Folders> {
+/// The folder that the cells' folders go into: `out`, where given; else the newest of this run's
+/// `name`, where an earlier run is to go on; else a new one.
+pub fn base(out: Option<&Path>, name: &str, resume: bool) -> anyhow::Result<PathBuf> {
     let newest = || newest_folder(name).filter(|_| resume);
     let base = match out.map(Path::to_owned).or_else(newest) {
         Some(base) => base,
@@ -39,6 +34,18 @@ pub fn make(
     if resume && out.is_none() {
         terminal::note(&format!("results: {}", base.display()));
     }
+    Ok(base)
+}
+
+/// Makes the folders of `cells`: under `out`, where given; `out` itself is that of a single cell.
+/// Where an earlier run is to go on, `out` is by default the newest folder of this run's `name`.
+pub fn make(
+    out: Option<&Path>,
+    name: &str,
+    resume: bool,
+    cells: &[CellPlan],
+) -> anyhow::Result<Folders> {
+    let base = base(out, name, resume)?;
     let paths: Vec<PathBuf> = match cells {
         [_] if out.is_some() => vec![base.clone()],
         cells => cells

@@ -66,7 +66,9 @@ fn row(name: &str, card: WireCard) -> [String; 7] {
             dataset,
             ..
         } = published;
-        format!("{exact_match:.1}/{f1:.1} {dataset}")
+        let figure =
+            |value: &Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
+        format!("{}/{} {dataset}", figure(exact_match), figure(f1))
     });
     let millions = |count| format!("{:.1} M", count as f64 / 1e6);
     [

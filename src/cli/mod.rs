@@ -1,5 +1,6 @@
 //! The command line: one file a command. Arguments in, library called, result out.
 
+mod audit;
 mod cell_arguments;
 mod cells;
 mod compare;
@@ -30,7 +31,8 @@ use spanbench::message::one_line;
 /// Without a command, `run` is meant: the bundled model answers the bundled
 /// data set, with no network.
 ///
-/// Exit codes: 0 good, 1 an answer that is a no (a regression, no model within a budget), 2 bad
+/// Exit codes: 0 good, 1 an answer that is a no (a regression, no model within a budget,
+/// published figures that do not reproduce), 2 bad
 /// input or failure, 3 not comparable or inconclusive, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
@@ -56,6 +58,8 @@ enum Command {
     Pull(pull::PullArguments),
     /// Compare a candidate with a base, question by question, and say whether it may take its place
     Compare(Box<compare::CompareArguments>),
+    /// Rerun a model card's checkpoint: do its published EM and F1 reproduce, and under which protocol?
+    Audit(Box<audit::AuditArguments>),
     /// Rank many runs, and write them as Markdown, CSV, LaTeX, model-index or JUnit XML
     Report(report::ReportArguments),
     /// List models, data sets, suites or devices
@@ -77,6 +81,7 @@ impl Cli {
             Some(Command::Merge(arguments)) => merge::execute(&arguments),
             Some(Command::Pull(arguments)) => pull::execute(&arguments),
             Some(Command::Compare(arguments)) => compare::execute(&arguments),
+            Some(Command::Audit(arguments)) => audit::execute(&arguments),
             Some(Command::Report(arguments)) => report::execute(&arguments),
             Some(Command::List(arguments)) => list::execute(&arguments),
         }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::bundled;
 
 /// The version of the cards' layout.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// A model card. What is not known is left out.
 #[derive(Debug, Clone, Deserialize)]
@@ -62,18 +62,28 @@ pub struct WireWindows {
     pub doc_stride: Option<usize>,
 }
 
-/// A score as published.
+/// A score as published: exact match, F1 or both.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WirePublished {
-    /// The data set.
+    /// The data set, in words.
     pub dataset: String,
-    /// The scoring protocol.
+    /// The data-set card of that very data, where there is one.
+    pub data: Option<String>,
+    /// The scoring protocol: one of [`Protocol`](crate::score::Protocol)'s names, or what else the
+    /// source calls it.
     pub protocol: String,
+    /// Whose way of choosing answers was followed, where the source tells: the name of a
+    /// [`Decoder`](crate::decode::Decoder).
+    pub decode: Option<String>,
+    /// Best starts and ends paired, where the source tells.
+    pub n_best: Option<usize>,
+    /// Tokens of an answer at the most, where the source tells.
+    pub max_answer_len: Option<usize>,
     /// In percent.
-    pub exact_match: f64,
+    pub exact_match: Option<f64>,
     /// In percent.
-    pub f1: f64,
+    pub f1: Option<f64>,
     /// The source of the figures.
     #[serde(rename = "where")]
     pub source: String,
@@ -95,8 +105,11 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::dataset::card as dataset_card;
+    use crate::decode::Decoder;
     use crate::hub::RepoRef;
     use crate::models::architectures::ARCHITECTURES;
+    use crate::score::Protocol;
 
     #[test]
     fn every_card_can_be_read_and_means_a_model_of_its_own() {
@@ -110,12 +123,14 @@ mod tests {
             assert!(known, "{name}: {}", card.architecture);
             for published in &card.published {
                 let scores = [published.exact_match, published.f1];
-                assert!(
-                    scores.iter().all(|score| (0.0..=100.0).contains(score)),
-                    "{name}"
-                );
-                assert!(published.exact_match <= published.f1, "{name}");
+                let mut known = scores.iter().flatten().peekable();
+                assert!(known.peek().is_some(), "{name}");
+                assert!(known.all(|score| (0.0..=100.0).contains(score)), "{name}");
+                if let [Some(exact_match), Some(f1)] = scores {
+                    assert!(exact_match <= f1, "{name}");
+                }
                 assert!(!published.source.is_empty(), "{name}");
+                check_protocol(name, published);
             }
             if let WireSource::Repository {
                 repository,
@@ -127,5 +142,36 @@ mod tests {
             }
         }
         assert!(repositories.len() >= 30);
+    }
+
+    /// The data is a data-set card's, and is scored as that is scored; a scorer may be one that
+    /// this program does not have.
+    fn check_protocol(name: &str, published: &WirePublished) {
+        if let Some(decode) = &published.decode {
+            assert!(decode.parse::<Decoder>().is_ok(), "{name}: {decode}");
+        }
+        let Some(data) = &published.data else {
+            return;
+        };
+        let data = dataset_card::card(data);
+        let data = data.unwrap_or_else(|| panic!("{name}: no data-set card for {published:?}"));
+        if published.protocol.parse::<Protocol>().is_ok() {
+            assert_eq!(published.protocol, data.protocol, "{name}");
+        }
+    }
+
+    #[test]
+    fn figures_of_the_common_data_sets_name_them() {
+        let named = names().flat_map(|name| card(name).unwrap().published);
+        let named: Vec<String> = named.filter_map(|published| published.data).collect();
+        for (data, least) in [
+            ("squad2", 30),
+            ("squad", 12),
+            ("xquad.en", 1),
+            ("mlqa.de", 1),
+        ] {
+            let found = named.iter().filter(|name| *name == data).count();
+            assert!(found >= least, "{data}: {found}");
+        }
     }
 }

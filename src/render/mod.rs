@@ -1,6 +1,7 @@
 //! Records as text: pure functions, each from records to one format.
 
 pub mod analysis;
+pub mod audit;
 pub mod columns;
 pub mod comparison;
 pub mod csv;

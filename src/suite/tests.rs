@@ -537,8 +537,8 @@ fn expectations_are_the_cards_figures() {
         };
         let card = card::card(&cell.spec.model).unwrap();
         let published = card.published.iter().any(|published| {
-            Some(published.exact_match) == expected.exact_match
-                && Some(published.f1) == expected.f1
+            published.exact_match == expected.exact_match
+                && published.f1 == expected.f1
                 && published.protocol == dataset_card::card(&cell.spec.dataset).unwrap().protocol
         });
         assert!(published, "{}", cell.spec.name);
