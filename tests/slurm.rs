@@ -19,7 +19,7 @@ use support::project;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What `run` is asked for: long enough on the clock that a task can be killed in the middle.
-const OPTIONS: &str = "--limit 24 --min-duration 3s --threads 1";
+const OPTIONS: &str = "--limit 24 --min-duration 3s";
 
 /// A program of Slurm or munge, which a user's path may lack.
 fn program(name: &str) -> Option<PathBuf> {
@@ -237,7 +237,16 @@ impl Drop for Cluster {
                 std::thread::sleep(Duration::from_millis(200));
             }
         }
-        for daemon in self.daemons.iter_mut().rev() {
+        // The controller ends its node too, and both the processes that they have started.
+        self.ask("scontrol", &["shutdown"]);
+        let began = Instant::now();
+        for daemon in self.daemons.iter_mut().skip(1) {
+            while matches!(daemon.try_wait(), Ok(None)) && began.elapsed() < Duration::from_secs(10)
+            {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        for daemon in &mut self.daemons {
             let _ = daemon.kill();
             let _ = daemon.wait();
         }
@@ -270,8 +279,7 @@ fn submit(cluster: &Cluster, results: &Path) -> (String, String) {
     let results = results.display();
     let merge = [
         "--parsable",
-        &format!("--dependency=afterok:{array}"),
-        "--kill-on-invalid-dep=yes",
+        &format!("--dependency=afterany:{array}"),
         "--output=merge.log",
         "--wrap",
         &format!("'{program}' merge '{results}'/shard-* --out '{results}/merged'"),
@@ -280,10 +288,43 @@ fn submit(cluster: &Cluster, results: &Path) -> (String, String) {
     (array, merge)
 }
 
-/// Kills a task in the middle by a command of Slurm, and waits until it is in the queue again.
-fn kill(cluster: &Cluster, array: &str, task: usize, folder: &Path, command: (&str, &str)) {
+/// The processes of this build's program that a task of this cluster runs.
+fn processes(cluster: &Cluster, task: usize) -> Vec<String> {
+    let own = [
+        format!("SLURM_CONF={}", cluster.path("slurm.conf").display()),
+        format!("SLURM_ARRAY_TASK_ID={task}"),
+    ];
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let is_own = |process: &Path| {
+        let variables = std::fs::read(process.join("environ")).unwrap_or_default();
+        let program = std::fs::read_link(process.join("exe")).unwrap_or_default();
+        let has = |own: &String| {
+            variables
+                .split(|byte| *byte == 0)
+                .any(|v| v == own.as_bytes())
+        };
+        program == Path::new(env!("CARGO_BIN_EXE_spanbench")) && own.iter().all(has)
+    };
+    let entries = entries.filter(|entry| is_own(&entry.path()));
+    let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+    names.collect()
+}
+
+/// How a task ends in the middle.
+#[derive(Clone, Copy)]
+enum End {
+    /// All of its processes are killed, as by the system when memory runs out.
+    Killed,
+    /// Slurm takes its place away, as for a job that goes first.
+    Requeued,
+}
+
+/// Ends a task in the middle, and waits until it is in the queue again.
+fn end(cluster: &Cluster, array: &str, task: usize, folder: &Path, how: End) {
     let job = format!("{array}_{task}");
     wait(&format!("the folder of task {task}"), cluster, || {
+        let state = cluster.field(&job, "JobState");
+        assert_ne!(state, "FAILED", "{}", cluster.logs());
         folder.exists().then_some(())
     });
     // It computes by then.
@@ -292,7 +333,18 @@ fn kill(cluster: &Cluster, array: &str, task: usize, folder: &Path, command: (&s
         !folder.join("run.json").exists(),
         "task {task} was too quick"
     );
-    cluster.tell(command.0, &[command.1, &job]);
+    match how {
+        End::Requeued => {
+            cluster.tell("scontrol", &["requeue", &job]);
+        }
+        End::Killed => {
+            let processes = processes(cluster, task);
+            // The run, and the process of its cell.
+            assert_eq!(processes.len(), 2, "{}", cluster.logs());
+            let killed = Command::new("kill").arg("-KILL").args(processes).status();
+            assert!(killed.unwrap().success());
+        }
+    }
     wait(&format!("task {task} in the queue again"), cluster, || {
         let is_again = cluster.field(&job, "Restarts") == "1";
         (is_again && cluster.field(&job, "JobState") == "PENDING").then_some(())
@@ -313,14 +365,9 @@ fn a_job_array_with_tasks_killed_and_requeued_is_the_single_run() {
     let home = cluster.home.path();
     let results = home.join("results");
     let (array, merge) = submit(&cluster, &results);
-    // Task 2 is killed as by the system when memory runs out, task 3 as for a job that goes first.
-    let kills = [
-        (2, ("scancel", "--signal=KILL")),
-        (3, ("scontrol", "requeue")),
-    ];
-    for (task, command) in kills {
+    for (task, how) in [(2, End::Killed), (3, End::Requeued)] {
         let folder = results.join(format!("shard-{task}"));
-        kill(&cluster, &array, task, &folder, command);
+        end(&cluster, &array, task, &folder, how);
     }
     let state = wait("the merged record", &cluster, || {
         let state = cluster.field(&merge, "JobState");
@@ -336,7 +383,7 @@ fn a_job_array_with_tasks_killed_and_requeued_is_the_single_run() {
     }
     let single = home.join("single");
     let mut run = spanbench(home);
-    run.arg("run")
+    run.args(["run", "--threads", "1"])
         .args(OPTIONS.split(' '))
         .arg("--out")
         .arg(&single);

@@ -3,8 +3,7 @@
 #
 #   export RESULTS=/scratch/$USER/squad      # on a file system that all nodes see
 #   array=$(sbatch --parsable --array=1-8 slurm-array.sh --model M --dataset D)
-#   sbatch --dependency=afterok:$array --kill-on-invalid-dep=yes \
-#       --wrap "spanbench merge '$RESULTS'/shard-* --out '$RESULTS/merged'"
+#   sbatch --dependency=afterany:$array --wrap "spanbench merge '$RESULTS'/shard-* --out '$RESULTS/merged'"
 #
 # What follows the script's name goes to `spanbench run`. Everything below can be overridden on
 # sbatch's command line.

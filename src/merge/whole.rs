@@ -144,10 +144,10 @@ fn identity(folder: &ShardFolder) -> Value {
         "dataset": { "sha256": shard.dataset.sha256 },
         "whole": shard.whole,
         "model": shard.model.as_ref().map(|model| json!({
+            "files": model.files,
             "architecture": model.architecture,
             "parameters": model.parameters,
             "dtype": model.dtype,
-            "files": model.files,
         })),
         "protocol": protocol,
         "resamples": shard.resamples,
