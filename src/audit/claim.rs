@@ -53,6 +53,18 @@ pub enum ClaimError {
         /// The card's words.
         dataset: String,
     },
+    /// Another of the data sets known here.
+    #[error(
+        "{model}: the figures are of {published} and not of {dataset}; leave --dataset out, or choose other figures with --published N"
+    )]
+    OtherDataset {
+        /// The model.
+        model: String,
+        /// What was given.
+        dataset: String,
+        /// The card of the data that the figures are of.
+        published: String,
+    },
     /// Figures of one's own without data.
     #[error("of which data are the given figures? say so with --dataset D")]
     NoData,
@@ -67,7 +79,7 @@ pub enum ClaimError {
     },
     /// Other data than that of the published figures.
     #[error(
-        "{dataset}: has {found} questions, and the published figures are of {expected} ({card}): nothing can be said of them; give the very data with --dataset D"
+        "{dataset}: has {found} questions, and the published figures are of {expected} ({card}): nothing can be said of them; give the very data with --dataset D, or choose other figures with --published N"
     )]
     OtherData {
         /// The data that was given.
@@ -170,6 +182,17 @@ impl Claim {
             }
             (None, None) => return Err(ClaimError::NoData),
         };
+        let data = published.and_then(|published| published.data.as_deref());
+        if let Some(data) = data
+            && data != dataset
+            && dataset_card::card(&dataset).is_some()
+        {
+            return Err(ClaimError::OtherDataset {
+                model: given.model.clone(),
+                dataset,
+                published: data.to_owned(),
+            });
+        }
         let decoder = published.and_then(|published| published.decode.as_ref());
         let decoder = decoder.map(|name| name.parse()).transpose();
         let decoder = decoder.map_err(|source| ClaimError::Decoder {
@@ -179,7 +202,6 @@ impl Claim {
         // What a card says of windows is said of its own figures.
         let windows = published.and(given.card.as_ref()).and_then(|c| c.windows);
         let scorer = published.and_then(|published| published.protocol.parse().ok());
-        let data = published.and_then(|published| published.data.as_deref());
         let mut claim = Self {
             figures,
             words: published.map(|published| published.dataset.clone()),
@@ -468,6 +490,14 @@ mod tests {
         assert!(claim.unknown[0].contains("XQuAD-en"));
         assert!(claim.check_questions(1_189).is_err());
         assert!(claim.protocol(Protocol::SquadV2).tells_decoder);
+        let other = Given {
+            dataset: Some("xquad.de".to_owned()),
+            ..given("minilm-l6-squad")
+        };
+        assert!(matches!(
+            Claim::new(&other),
+            Err(ClaimError::OtherDataset { .. })
+        ));
         let bundled = Claim::new(&given("minilm-l6-squad")).unwrap();
         assert_eq!(bundled.unknown, [""; 0]);
     }

@@ -56,9 +56,11 @@ impl PublishedFigures {
     /// published or a figure is no number.
     pub fn distance(&self, found: Figures) -> f64 {
         let differences = self.differences(found).into_iter().flatten();
-        let larger = |a: f64, b: f64| if b.is_nan() { f64::INFINITY } else { a.max(b) };
-        let largest = differences.map(f64::abs).reduce(larger);
-        largest.filter(|d| !d.is_nan()).unwrap_or(f64::INFINITY)
+        let distances = differences.map(|difference| match difference.abs() {
+            distance if distance.is_nan() => f64::INFINITY,
+            distance => distance,
+        });
+        distances.reduce(f64::max).unwrap_or(f64::INFINITY)
     }
 
     /// Whether no published figure is further away than `tolerance` points.

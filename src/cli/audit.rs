@@ -152,6 +152,7 @@ pub fn execute(arguments: &AuditArguments) -> anyhow::Result<()> {
         max_positions: max_positions(arguments, &bars)?,
     };
     let name = format!("audit-{}", file_name(&arguments.model));
+    let is_new = arguments.out.as_ref().is_none_or(|out| !out.exists());
     let base = folders::base(arguments.out.as_deref(), &name, arguments.resume)?;
     let auditing = Auditing {
         arguments,
@@ -162,7 +163,7 @@ pub fn execute(arguments: &AuditArguments) -> anyhow::Result<()> {
         base: &base,
     };
     let audit = auditing.perform(&runs(&published, &data));
-    if audit.is_err() && arguments.out.is_none() {
+    if audit.is_err() && is_new {
         // Only where nothing was measured: a folder that holds something is not removed.
         let _ = std::fs::remove_dir(&base);
     }
