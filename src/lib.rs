@@ -21,7 +21,7 @@ pub mod dataset;
 pub mod decode;
 pub mod device;
 pub mod gate;
-mod hash;
+pub mod hash;
 pub mod hub;
 mod json;
 pub mod leaderboard;

@@ -221,9 +221,9 @@ fn a_cell_that_fails_is_a_row() {
     let output = command(home.path(), &[]).output().unwrap();
     let (table, errors) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(2), "{errors}");
-    let rows: Vec<&str> = table.lines().skip(1).take(3).collect();
+    let rows: Vec<&str> = table.lines().skip(1).take(4).collect();
     let failed = rows.iter().filter(|row| row.contains(" failed "));
-    assert_eq!(failed.count(), 1, "{table}");
+    assert_eq!(failed.count(), 2, "{table}");
     assert!(table.contains("accuracy missed: F1"), "{table}");
     assert!(errors.contains("./no/such/model"), "{errors}");
     let cells = run::open(&home.path().join("o")).unwrap();
@@ -233,6 +233,8 @@ fn a_cell_that_fails_is_a_row() {
     let Some(Cell::Failed { path, .. }) = of("albert") else {
         panic!("{cells:?}");
     };
+    let refused = read(&home.path().join("o/nowhere/run.json"));
+    assert_eq!(refused["error"]["kind"], "refused");
     let record: Value = read(&path.join("run.json"));
     assert_eq!(record["error"]["kind"], "accuracy-missed");
     let message = record["error"]["message"].as_str().unwrap();

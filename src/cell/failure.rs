@@ -22,6 +22,8 @@ pub enum FailureKind {
     TimedAnswersDiffer,
     /// Repetitions were not of the same cell: files changed in between.
     Changed,
+    /// Its input is at fault, and nothing was measured: told of one cell among several.
+    Refused,
     /// EM or F1 is not what the suite expects.
     #[serde(rename = "accuracy-missed")]
     Accuracy,
@@ -39,6 +41,7 @@ impl FailureKind {
             Self::Model => "model failed",
             Self::TimedAnswersDiffer => "timed answers differ",
             Self::Changed => "inputs changed",
+            Self::Refused => "refused",
             Self::Accuracy => "accuracy missed",
         }
     }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use spanbench::bundled;
+use spanbench::cell::failure::FailureKind;
 use spanbench::device::DeviceChoice;
 use spanbench::gate::{self, Gate, WireGateVerdict};
 use spanbench::measure::scenario::rules::Scenario;
 use spanbench::models::Precision;
 use spanbench::ops::FormChoice;
 use spanbench::record::folder::replace_file;
-use spanbench::record::{Cell, baseline, run};
+use spanbench::record::{Cell, CellRecord, baseline, run};
 use spanbench::render;
 use spanbench::render::html::{self, Page};
 use spanbench::suite::{CellPlan, Options, RunOptions};
@@ -64,7 +65,7 @@ pub struct CompareArguments {
     /// With --run: the program that runs the candidate, another build of spanbench [default: that of the base]
     #[arg(long, value_name = "PATH")]
     candidate_program: Option<PathBuf>,
-    /// With --run: where results go [default: reports/<UTC time>-compare-…]
+    /// With --run: where results go [default: reports/<UTC time>-compare]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten, next_help_heading = "With --run, as in spanbench run")]
@@ -172,7 +173,14 @@ fn measured(arguments: &CompareArguments) -> anyhow::Result<(Vec<Cell>, Vec<Cell
         run_id: rounds::run_id(),
         command: rounds::command(),
     };
-    rounds::measure(&plan, &folders)?.check()?;
+    let measured = rounds::measure(&plan, &folders)?;
+    let is_refused = measured.records.iter().any(|(_, record)| {
+        matches!(record, CellRecord::Failed(failure) if failure.error.kind == FailureKind::Refused)
+    });
+    measured.check(false)?;
+    if is_refused {
+        return Err(Ended::Failed.into());
+    }
     let read = |index: usize| run::open(folders.cells[index].path());
     Ok((read(0)?, read(1)?))
 }

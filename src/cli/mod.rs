@@ -60,7 +60,7 @@ enum Command {
     Compare(Box<compare::CompareArguments>),
     /// Rerun a model card's checkpoint: do its published EM and F1 reproduce, and under which protocol?
     Audit(Box<audit::AuditArguments>),
-    /// Rank many runs, and write them as Markdown, CSV, LaTeX, model-index or JUnit XML
+    /// Rank many runs, and write them as a page with plots, Markdown, CSV, LaTeX, model-index or JUnit XML
     Report(report::ReportArguments),
     /// List models, data sets, suites or devices
     List(list::ListArguments),

@@ -117,7 +117,11 @@ fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
         run_id: rounds::run_id(),
         command: rounds::command(),
     };
-    rounds::execute(&plan, &folders)?;
+    let ran = rounds::execute(&plan, &folders);
+    if ran.is_err() && arguments.save_baseline.is_some() {
+        terminal::note("no baseline was saved: only a run whose cells all have figures can be one");
+    }
+    ran?;
     if let Some(name) = &arguments.save_baseline {
         let cells: Vec<&Path> = folders.cells.iter().map(Folder::path).collect();
         let saved = baseline::save(Path::new(baseline::FOLDER), name, &cells)?;

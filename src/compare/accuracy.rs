@@ -125,9 +125,13 @@ fn judge(change: &Change, n: usize, margin: f64, shown: Option<Verdict>, level: 
     let reason = if change.interval.is_none() {
         "one question has no interval".to_owned()
     } else if above && below {
-        format!("{n} questions are too few to show that the difference is below {margin} points")
+        format!(
+            "{n} questions are too few to show that the difference is below {margin} percentage points"
+        )
     } else {
-        format!("the interval reaches beyond {margin} points on a side, and no difference is shown")
+        format!(
+            "the interval reaches beyond {margin} percentage points on a side, and no difference is shown"
+        )
     };
     Judged {
         non_inferior,

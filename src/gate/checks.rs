@@ -170,7 +170,7 @@ fn drop_check(score: &Score<'_>, max_drop: f64, questions: usize) -> Check {
     Check {
         name: score.name.to_owned(),
         outcome,
-        limit: format!("a drop of at most {max_drop} points"),
+        limit: format!("a drop of at most {max_drop} {}", points(max_drop)),
         found: format!(
             "{:.2} to {:.2}: {:+.2} points{}",
             change.base,
@@ -269,6 +269,10 @@ fn ratio_check(
         format!("the {level} % interval lies on both sides of the limit; more repetitions make it narrower")
     });
     check(outcome, described, remedy)
+}
+
+fn points(number: f64) -> &'static str {
+    if number == 1.0 { "point" } else { "points" }
 }
 
 fn ends(interval: Option<WireEnds>, show: fn(f64) -> String) -> String {

@@ -13,6 +13,9 @@ use crate::compare::{Aspect, Settings};
 /// The version of both layouts below.
 pub const SCHEMA: u32 = 1;
 
+/// Resamples that fit a memory.
+const MOST_RESAMPLES: usize = 1_000_000;
+
 /// What can be wrong with a gate.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
@@ -180,6 +183,13 @@ impl Gate {
             let slice = slice.name;
             slices.push(SliceLimits { slice, limits });
         }
+        if wire
+            .resamples
+            .is_some_and(|resamples| resamples > MOST_RESAMPLES)
+        {
+            let message = format!("must be at most {MOST_RESAMPLES}");
+            return Err(("resamples".to_owned(), message));
+        }
         let settings = Settings {
             level: wire.level.unwrap_or(default.settings.level),
             resamples: wire.resamples.unwrap_or(default.settings.resamples),
@@ -239,6 +249,11 @@ fn check_figure(figure: &str, limits: RatioLimits) -> Result<(), (String, String
         return Err((key, "needs min-ratio or max-ratio".to_owned()));
     }
     let is_ratio = |ratio: &f64| *ratio > 0.0 && ratio.is_finite();
+    if let [Some(least), Some(most)] = ratios
+        && least > most
+    {
+        return Err((key, "min-ratio is above max-ratio".to_owned()));
+    }
     if ratios.iter().flatten().any(|ratio| !is_ratio(ratio)) {
         return Err((
             key,
@@ -320,6 +335,10 @@ mod tests {
             ("schema = 1\nlevl = 0.9", "line 2: unknown field `levl`"),
             ("schema = 1\nlevel = 1.5", "level is 1.5"),
             ("schema = 1\nresamples = 0", "resamples is 0"),
+            (
+                "schema = 1\nresamples = 99999999999",
+                "resamples: must be at most",
+            ),
             (
                 "schema = 1\n[accuracy]\nmax-f1-drop = -1",
                 "accuracy, max-f1-drop: must be",

@@ -9,8 +9,10 @@ use std::time::SystemTime;
 
 use spanbench::cell::CellSpec;
 use spanbench::cell::assemble::About;
+use spanbench::cell::failure::{Failure, FailureKind};
 use spanbench::measure::roofline::{self, Roofline};
-use spanbench::record::{CellRecord, wire::WireRecord};
+use spanbench::record::CellRecord;
+use spanbench::record::wire::{WireFailure, WireRecord};
 use spanbench::render;
 use spanbench::suite::{CellPlan, RunSettings};
 
@@ -78,7 +80,7 @@ pub fn execute(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
     let measured = measure(plan, folders)?;
     conclude(plan, &measured)?;
     let is_whole = measured.is_whole;
-    measured.check()?;
+    measured.check(true)?;
     if is_whole {
         Ok(())
     } else {
@@ -87,17 +89,22 @@ pub fn execute(plan: &Plan, folders: &Folders) -> anyhow::Result<()> {
 }
 
 impl Measured {
-    /// Whether the run came to its end, be it with cells that failed.
+    /// Whether the run came to its end, be it with cells that failed. `can_resume` says whether the
+    /// command knows `--resume`.
     ///
     /// # Errors
     ///
     /// Fails where it was interrupted, or this machine is at fault.
-    pub fn check(self) -> anyhow::Result<()> {
+    pub fn check(self, can_resume: bool) -> anyhow::Result<()> {
         match self.halt {
             None => Ok(()),
             Some(Halt::Failed(error)) => Err(error),
             Some(Halt::Interrupted) => {
-                terminal::note("interrupted; go on with the same command and --resume");
+                terminal::note(if can_resume {
+                    "interrupted; go on with the same command and --resume"
+                } else {
+                    "interrupted"
+                });
                 Err(Ended::Interrupted.into())
             }
         }
@@ -125,7 +132,10 @@ fn all_rounds(plan: &Plan, folders: &Folders) -> anyhow::Result<Measured> {
     let mut cells: Vec<Progressing> = cells
         .map(|(cell, folder)| Progressing::begin(plan, cell, folder, &bars))
         .collect();
-    let halt = rounds(plan, &peaks, &bars, &mut cells).err();
+    let mut halt = rounds(plan, &peaks, &bars, &mut cells).err();
+    if halt.is_none() && plan.cells.len() > 1 {
+        halt = cells.iter_mut().try_for_each(refused).err();
+    }
     let mut is_whole = true;
     let mut records = Vec::new();
     for cell in cells {
@@ -177,6 +187,23 @@ fn take_up(round: &Round<'_>, cells: &mut [Progressing<'_>]) -> Result<(), Halt>
             State::Going(works) if !works.is_empty() => round.write(cell)?,
             _ => cell.kept.clear()?,
         }
+    }
+    Ok(())
+}
+
+/// One cell among several that was refused is a row like others that failed: what reads the folder
+/// is to know of it.
+fn refused(cell: &mut Progressing<'_>) -> Result<(), Halt> {
+    if let State::Refused(message) = &cell.state {
+        let failure = Failure {
+            kind: FailureKind::Refused,
+            message: message.clone(),
+            phase: None,
+            stderr: String::new(),
+        };
+        let failure = Box::new(WireFailure::new(&cell.plan.spec, 1, failure));
+        cell.folder.write_failure(&failure)?;
+        cell.state = State::Failed(failure);
     }
     Ok(())
 }

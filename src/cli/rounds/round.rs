@@ -1,6 +1,6 @@
 //! One repetition of every cell.
 
-use spanbench::cell::assemble;
+use spanbench::cell::assemble::{self, About};
 use spanbench::cell::child::Event;
 use spanbench::cell::failure::{Failure, FailureKind};
 use spanbench::cell::isolate::{self, CellProcess, Isolation, Outcome, Step, Watcher};
@@ -155,8 +155,7 @@ impl Round<'_> {
             Outcome::Interrupted => return Err(Halt::Interrupted),
             Outcome::Done(work) => {
                 works.push(*work);
-                let unlike = assemble::check(spec, works).err();
-                unlike.or_else(|| missed(cell.plan, works).map(fail))
+                assemble::check(spec, works).err()
             }
             // What was good once and is refused now has changed.
             Outcome::Refused(message) if self.number > 1 => Some(fail(Failure {
@@ -167,7 +166,7 @@ impl Round<'_> {
             })),
             Outcome::Refused(message) => {
                 terminal::note(&format!("error: {message}"));
-                cell.state = State::Refused;
+                cell.state = State::Refused(message);
                 return Ok(());
             }
             Outcome::Empty(shard) => {
@@ -198,12 +197,19 @@ impl Round<'_> {
         let Some(latest) = works.last() else {
             return Ok(());
         };
+        if let Some(failure) = missed(cell.plan, works) {
+            let failure = WireFailure::new(&cell.plan.spec, 1, failure);
+            return fail_cell(cell, Box::new(failure));
+        }
         let is_done = works.len() >= self.plan.run.repetitions;
         if !is_done {
             cell.kept.add(works.len(), latest)?;
         }
         let spec = &cell.plan.spec;
-        let about = self.plan.about(self.peaks.of(spec), &cell.asked_sha256);
+        let about = About {
+            run_id: (!cell.is_of_several_runs).then_some(self.plan.run_id.as_str()),
+            ..self.plan.about(self.peaks.of(spec), &cell.asked_sha256)
+        };
         let output = assemble::assemble(spec, works, &about);
         let report = render::markdown::report(&output.record);
         cell.folder.write(&output, &report)?;

@@ -3,9 +3,10 @@
 use spanbench::cell::inputs::{self, Inputs, Measuring};
 use spanbench::cell::kept::Kept;
 use spanbench::cell::{Work, fetch};
+use spanbench::hash;
 use spanbench::message::one_line;
 use spanbench::record::run;
-use spanbench::record::wire::{WireFailure, WireRecord};
+use spanbench::record::wire::{WireAccuracy, WireFailure, WireRecord};
 use spanbench::record::{Cell, Folder};
 use spanbench::suite::CellPlan;
 
@@ -21,8 +22,8 @@ pub enum State {
     Finished,
     /// It failed while it was measured.
     Failed(Box<WireFailure>),
-    /// Its input is at fault; nothing was measured.
-    Refused,
+    /// Its input is at fault, as this says; nothing was measured.
+    Refused(String),
 }
 
 /// A cell with what is known of it.
@@ -35,6 +36,9 @@ pub struct Progressing<'a> {
     pub state: State,
     /// Its record as it was written last.
     pub record: Option<Box<WireRecord>>,
+    /// Whether some of its repetitions are of an earlier run: they were in no round with those of
+    /// other cells.
+    pub is_of_several_runs: bool,
 }
 
 impl<'a> Progressing<'a> {
@@ -46,8 +50,9 @@ impl<'a> Progressing<'a> {
         let state = match fetch::fetch(&plan.spec, bars) {
             Ok(()) => State::Going(Vec::new()),
             Err(error) => {
-                terminal::note(&format!("error: {}", one_line(&error)));
-                State::Refused
+                let message = one_line(&error);
+                terminal::note(&format!("error: {message}"));
+                State::Refused(message)
             }
         };
         let mut cell = Self {
@@ -57,6 +62,7 @@ impl<'a> Progressing<'a> {
             kept,
             state,
             record: None,
+            is_of_several_runs: false,
         };
         if whole.resume && matches!(cell.state, State::Going(_)) {
             cell.resume(whole.run.repetitions);
@@ -84,6 +90,8 @@ impl<'a> Progressing<'a> {
                     "it was measured with other settings, or by another build"
                 } else if !inputs.are_those_of(&record.model, &record.dataset) {
                     "its model's or data set's files have changed since"
+                } else if self.is_missed(&record.accuracy) {
+                    "its accuracy is not what the suite expects"
                 } else {
                     self.state = State::Finished;
                     self.record = Some(Box::new(record));
@@ -99,15 +107,22 @@ impl<'a> Progressing<'a> {
                         "{name}: goes on after {done} of {repetitions} repetitions"
                     ));
                 }
+                self.is_of_several_runs = !works.is_empty();
                 self.state = State::Going(works);
             }
         }
     }
+
+    fn is_missed(&self, accuracy: &WireAccuracy) -> bool {
+        let expected = self.plan.expected.as_ref();
+        expected.is_some_and(|expected| expected.check(accuracy).is_some())
+    }
 }
 
 fn asked(whole: &Plan, cell: &CellPlan) -> String {
+    // By its content: another build may take the place of a program of the same name.
     let program = cell.program.as_ref();
-    let program = program.map(|program| program.to_string_lossy());
+    let program = program.map(|program| hash::file_sha256(program).unwrap_or_default());
     let measuring = Measuring {
         repetitions: whole.run.repetitions,
         profile: whole.run.profile,

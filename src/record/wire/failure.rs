@@ -34,7 +34,7 @@ pub struct WireFailure {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireError {
     /// The sort: `crash`, `out-of-memory`, `time-limit`, `stalled`, `not-finite`, `model`,
-    /// `timed-answers-differ`, `changed`, `accuracy-missed`.
+    /// `timed-answers-differ`, `changed`, `refused`, `accuracy-missed`.
     pub kind: FailureKind,
     /// In one line.
     pub message: String,
