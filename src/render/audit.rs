@@ -73,8 +73,9 @@ fn verdict(audit: &WireAudit) -> String {
             };
             let distance = trial.off_by.unwrap_or(f64::INFINITY);
             format!(
-                "{who}: {tried}; the nearest is {}, off by {distance:.2} points",
-                departures(trial)
+                "{who}: {tried}; the nearest is {}, off by {} points",
+                departures(trial),
+                points(distance)
             )
         }
         (_, None) => format!("{who}: no protocol could be run"),
@@ -97,6 +98,12 @@ fn departures(trial: &WireTrial) -> String {
     trial.departs.join(" ")
 }
 
+/// A distance with two decimals; with four where two would be none.
+fn points(distance: f64) -> String {
+    let decimals = if distance < 0.01 { 4 } else { 2 };
+    format!("{distance:.decimals$}")
+}
+
 fn in_full(trial: &WireTrial) -> String {
     format!(
         "--decode {} --max-seq-len {} --doc-stride {} --max-answer-len {} --protocol {}",
@@ -113,7 +120,7 @@ fn row(trial: &WireTrial) -> [String; 6] {
     let difference = |value: Option<f64>| value.map_or_else(none, |value| format!("{value:+.2}"));
     let outcome = match trial.off_by {
         _ if trial.reproduces => "reproduces".to_owned(),
-        Some(distance) => format!("off by {distance:.2}"),
+        Some(distance) => format!("off by {}", points(distance)),
         None => "could not be run".to_owned(),
     };
     [
@@ -225,6 +232,10 @@ mod tests {
         let google_row = "--decode google --doc-stride 128 80.95 88.00 +0.05 - reproduces";
         assert_eq!(words(lines[5]).join(" "), google_row);
         assert!(lines[6].ends_with("could not be run"));
+        assert_eq!(
+            (points(0.0012), points(0.9)),
+            ("0.0012".to_owned(), "0.90".to_owned())
+        );
         assert!(lines[7].starts_with("2 other protocols were not tried"));
         assert_eq!(*lines.last().unwrap(), "  the weights : main");
 
