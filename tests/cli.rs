@@ -598,14 +598,15 @@ fn finished_cells_keep_their_result_when_a_later_one_fails() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
-    // As many records as there are, in the form that two cells have.
-    assert_eq!(
-        printed["records"],
-        serde_json::json!([read(
-            &home.path().join("o/minilm-l6-squad-mixed-bag/run.json")
-        )])
+    let of = |cell: &str| read(&home.path().join("o").join(cell).join("run.json"));
+    let [finished, refused] = ["minilm-l6-squad-mixed-bag", "nowhere-mixed-bag"].map(of);
+    assert_eq!(refused["error"]["kind"], "refused");
+    let records = [&finished, &refused].map(|record| record["cell"].clone());
+    assert!(finished["throughput"].is_object(), "{records:?}");
+    assert!(
+        printed["records"] == serde_json::json!([finished, refused]),
+        "{records:?}"
     );
-    assert!(!home.path().join("o/nowhere-mixed-bag").exists());
 }
 
 #[test]

@@ -82,7 +82,23 @@ impl Accuracy {
 const FEW_CHANGES: usize = 20;
 
 fn is_few(change: &Change) -> bool {
-    change.higher + change.lower < FEW_CHANGES
+    are_few(change.higher + change.lower)
+}
+
+fn are_few(changes: usize) -> bool {
+    changes < FEW_CHANGES
+}
+
+/// Whether so few of `n` questions were lost that fewer than `margin` points can be lost at all,
+/// where the bootstrap alone cannot tell.
+pub(crate) fn is_rare_enough(
+    lost: usize,
+    gained: usize,
+    n: usize,
+    margin: f64,
+    level: f64,
+) -> bool {
+    !are_few(lost + gained) || is_rarer(lost, n, margin / 100.0, level)
 }
 
 /// The verdict where a difference is shown: the expanded interval lies on one side of 0, and `p`

@@ -1,6 +1,7 @@
 //! Each limit of a gate against a comparison.
 
 use super::{Check, Gate, GateError, Outcome, RatioLimits, ScoreLimits};
+use crate::compare::accuracy::is_rare_enough;
 use crate::compare::wire::{
     WireChange, WireComparison, WireEnds, WireFigureComparison, WireScoreComparison,
     WireSliceComparison,
@@ -81,13 +82,22 @@ fn slice_checks(
     // The interval that verdicts go by: wider than the one shown where passages are few.
     let (exact_match, f1) = (group.exact_match.expanded, group.f1.expanded);
     let is_below_0 = |ends: Option<WireEnds>| ends.is_some_and(|ends| ends.upper < 0.0);
+    // No score is another one: then no number of questions is too small.
+    let is_0 = |ends: Option<WireEnds>| ends.is_some_and(|e| e.lower == 0.0 && e.upper == 0.0);
+    let is_unchanged = group.gained + group.lost == 0 && is_0(f1) && group.f1.difference == 0.0;
+    let is_held = limits.max_exact_match_drop.map(|max_drop| {
+        let is_above = exact_match.is_some_and(|ends| ends.lower >= -max_drop);
+        let level = gate.settings.level;
+        let is_rare = is_rare_enough(group.lost, group.gained, group.n, max_drop, level);
+        is_unchanged || (is_above && is_rare)
+    });
     let names = ["exact match", "F1"].map(|score| format!("{score} of {slice}"));
     let scores = [
         Score {
             name: &names[0],
             change: group.exact_match,
             is_worse: p < 1.0 - gate.settings.level && is_below_0(exact_match),
-            non_inferior: None,
+            non_inferior: is_held,
             reasons: &[],
         },
         Score {

@@ -3,7 +3,7 @@
 use super::columns::aligned;
 use super::{comparison, junit};
 use crate::gate::wire::WireCellVerdict;
-use crate::gate::{Check, Outcome, WireGateVerdict};
+use crate::gate::{Check, OnInconclusive, Outcome, WireGateVerdict};
 
 /// The verdict for a terminal: of each cell the comparison and the limits, then what all of it
 /// comes to. `emphasis` is put around headings.
@@ -101,10 +101,11 @@ pub fn markdown(verdict: &WireGateVerdict) -> String {
 /// A suite a cell, a case a limit.
 pub fn suites(verdict: &WireGateVerdict) -> Vec<junit::Suite> {
     let cells = verdict.cells.iter();
-    cells.map(suite).collect()
+    let of = |cell| suite(cell, verdict.on_inconclusive);
+    cells.map(of).collect()
 }
 
-fn suite(cell: &WireCellVerdict) -> junit::Suite {
+fn suite(cell: &WireCellVerdict, on_inconclusive: OnInconclusive) -> junit::Suite {
     let cases = cell.checks.iter().map(|check| {
         let message = format!("{}: {} ({})", check.name, check.found, check.limit);
         let kind = check.outcome.name().to_owned();
@@ -112,10 +113,14 @@ fn suite(cell: &WireCellVerdict) -> junit::Suite {
             name: format!("{}: {}", check.name, check.limit),
             class_name: cell.cell.clone(),
             seconds: None,
-            outcome: match check.outcome {
-                Outcome::Pass => junit::Outcome::Passed,
-                Outcome::Regression => junit::Outcome::Failed { kind, message },
-                Outcome::Inconclusive | Outcome::NotComparable => {
+            outcome: match (check.outcome, on_inconclusive) {
+                (Outcome::Pass, _) | (Outcome::Inconclusive, OnInconclusive::Pass) => {
+                    junit::Outcome::Passed
+                }
+                (Outcome::Regression, _) | (Outcome::Inconclusive, OnInconclusive::Fail) => {
+                    junit::Outcome::Failed { kind, message }
+                }
+                (Outcome::Inconclusive | Outcome::NotComparable, _) => {
                     junit::Outcome::Error { kind, message }
                 }
             },
