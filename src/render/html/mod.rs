@@ -86,7 +86,7 @@ impl Section {
 
 /// The page as a file's text.
 ///
-/// Whatever comes from records is escaped ([`markup`]), and the page's policy lets nothing run or
+/// Whatever comes from records is escaped (`markup.rs`), and the page's policy lets nothing run or
 /// style but its own script and style sheet, by their hashes.
 pub fn page(input: &Page<'_>) -> String {
     let finished = finished(input);
