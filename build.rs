@@ -92,14 +92,16 @@ fn revision() -> Option<String> {
     if Path::new(&top).canonicalize().ok()? != here {
         return None;
     }
-    for name in ["HEAD", "logs/HEAD", "index"] {
+    // Not the index: it changes with every `git status`, and what is staged is no other program.
+    for name in ["HEAD", "logs/HEAD"] {
         let path = git(&["rev-parse", "--git-path", name])?;
         if Path::new(&path).exists() {
             println!("cargo::rerun-if-changed={path}");
         }
     }
     let commit = git(&["rev-parse", "HEAD"])?;
-    let changed = git(&[&["status", "--porcelain", "--"], &INPUTS[..]].concat())?;
+    let status = ["--no-optional-locks", "status", "--porcelain", "--"];
+    let changed = git(&[&status, &INPUTS[..]].concat())?;
     Some(if changed.is_empty() {
         commit
     } else {

@@ -69,7 +69,7 @@ pub fn make(
             }
         }
     }
-    folders.lock = lock(&folders.base)?;
+    folders.lock = lock(&folders.base).inspect_err(|_| folders.discard())?;
     folders.cells.iter().for_each(Folder::tidy);
     Ok(folders)
 }

@@ -142,6 +142,7 @@ impl Round<'_> {
         outcome: Outcome,
     ) -> Result<(), Halt> {
         self.bars.end();
+        // A batch system may signal the cell's process too, which then ends as if it had crashed.
         if interrupted() && !matches!(outcome, Outcome::Done(_)) {
             return Err(Halt::Interrupted);
         }
