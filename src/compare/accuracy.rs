@@ -82,23 +82,24 @@ impl Accuracy {
 const FEW_CHANGES: usize = 20;
 
 fn is_few(change: &Change) -> bool {
-    are_few(change.higher + change.lower)
+    change.higher + change.lower < FEW_CHANGES
 }
 
-fn are_few(changes: usize) -> bool {
-    changes < FEW_CHANGES
-}
-
-/// Whether so few of `n` questions were lost that fewer than `margin` points can be lost at all,
-/// where the bootstrap alone cannot tell.
-pub(crate) fn is_rare_enough(
-    lost: usize,
-    gained: usize,
-    n: usize,
-    margin: f64,
-    level: f64,
-) -> bool {
-    !are_few(lost + gained) || is_rarer(lost, n, margin / 100.0, level)
+/// What is to be made of the exact match and F1 of some of the questions, by the rules of all:
+/// `n` questions, each change with the margin within which scores are the same. Where no score
+/// changed no number of questions is too small.
+pub(crate) fn judge_group(n: usize, changes: [(&Change, f64); 2], level: f64) -> [Judged; 2] {
+    let is_unchanged = changes.iter().all(|(c, _)| c.higher + c.lower == 0);
+    let [(exact_match, _), _] = changes;
+    let p = [Some(exact_p(exact_match.higher, exact_match.lower)), None];
+    [0, 1].map(|score| {
+        let (change, margin) = changes[score];
+        if is_unchanged {
+            judged(true, Verdict::Same)
+        } else {
+            judge(change, n, margin, shown(change, p[score], level), level)
+        }
+    })
 }
 
 /// The verdict where a difference is shown: the expanded interval lies on one side of 0, and `p`

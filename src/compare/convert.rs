@@ -146,6 +146,23 @@ impl From<&Change> for WireChange {
             difference: change.difference,
             interval: change.interval.map(Into::into),
             expanded: change.expanded.map(Into::into),
+            higher: change.higher,
+            lower: change.lower,
+        }
+    }
+}
+
+impl From<&WireChange> for Change {
+    fn from(change: &WireChange) -> Self {
+        let interval = |WireEnds { lower, upper }| Interval { lower, upper };
+        Self {
+            base: change.base,
+            candidate: change.candidate,
+            difference: change.difference,
+            interval: change.interval.map(interval),
+            expanded: change.expanded.map(interval),
+            higher: change.higher,
+            lower: change.lower,
         }
     }
 }

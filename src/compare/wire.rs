@@ -204,6 +204,12 @@ pub struct WireChange {
     /// The same, wider where units are few, so that the level is held (Hesterberg's expanded
     /// percentile interval): verdicts go by this one.
     pub expanded: Option<WireEnds>,
+    /// Questions in which the candidate's is higher.
+    #[serde(default)]
+    pub higher: usize,
+    /// Questions in which it is lower.
+    #[serde(default)]
+    pub lower: usize,
 }
 
 /// From `lower` up to `upper`.

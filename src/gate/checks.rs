@@ -1,13 +1,13 @@
 //! Each limit of a gate against a comparison.
 
 use super::{Check, Gate, GateError, Outcome, RatioLimits, ScoreLimits};
-use crate::compare::accuracy::is_rare_enough;
+use crate::compare::accuracy::judge_group;
+use crate::compare::group::Change;
 use crate::compare::wire::{
     WireChange, WireComparison, WireEnds, WireFigureComparison, WireScoreComparison,
     WireSliceComparison,
 };
 use crate::compare::{Aspect, Verdict};
-use crate::stats::mcnemar;
 
 pub(super) fn checks(gate: &Gate, comparison: &WireComparison) -> Result<Vec<Check>, GateError> {
     let mut checks = required(gate, comparison);
@@ -19,7 +19,9 @@ pub(super) fn checks(gate: &Gate, comparison: &WireComparison) -> Result<Vec<Che
             .find(|comparison| comparison.figure == *figure);
         checks.extend(ratio(gate, figure, *limits, found));
     }
-    for slice in &gate.slices {
+    // As with accuracy: what is not comparable is not looked at.
+    let comparable = comparison.comparability.accuracy;
+    for slice in gate.slices.iter().filter(|_| comparable) {
         let is_slice = |found: &&WireSliceComparison| {
             let (property, name) = (&found.property, &found.name);
             slice.slice == format!("{property}={name}")
@@ -78,36 +80,21 @@ fn slice_checks(
     found: &WireSliceComparison,
 ) -> Vec<Check> {
     let group = &found.group;
-    let p = mcnemar::exact_p(group.gained, group.lost);
-    // The interval that verdicts go by: wider than the one shown where passages are few.
-    let (exact_match, f1) = (group.exact_match.expanded, group.f1.expanded);
-    let is_below_0 = |ends: Option<WireEnds>| ends.is_some_and(|ends| ends.upper < 0.0);
-    // No score is another one: then no number of questions is too small.
-    let is_0 = |ends: Option<WireEnds>| ends.is_some_and(|e| e.lower == 0.0 && e.upper == 0.0);
-    let is_unchanged = group.gained + group.lost == 0 && is_0(f1) && group.f1.difference == 0.0;
-    let is_held = limits.max_exact_match_drop.map(|max_drop| {
-        let is_above = exact_match.is_some_and(|ends| ends.lower >= -max_drop);
-        let level = gate.settings.level;
-        let is_rare = is_rare_enough(group.lost, group.gained, group.n, max_drop, level);
-        is_unchanged || (is_above && is_rare)
-    });
+    let drops = [limits.max_exact_match_drop, limits.max_f1_drop];
+    // Where no drop is limited, whether one is held is not asked.
+    let [exact_match_drop, f1_drop] = drops.map(Option::unwrap_or_default);
+    let (exact_match, f1) = (Change::from(&group.exact_match), Change::from(&group.f1));
+    let changes = [(&exact_match, exact_match_drop), (&f1, f1_drop)];
+    let judged = judge_group(group.n, changes, gate.settings.level);
     let names = ["exact match", "F1"].map(|score| format!("{score} of {slice}"));
-    let scores = [
-        Score {
-            name: &names[0],
-            change: group.exact_match,
-            is_worse: p < 1.0 - gate.settings.level && is_below_0(exact_match),
-            non_inferior: is_held,
-            reasons: &[],
-        },
-        Score {
-            name: &names[1],
-            change: group.f1,
-            is_worse: is_below_0(f1),
-            non_inferior: None,
-            reasons: &[],
-        },
-    ];
+    let score = |place: usize, change: WireChange| Score {
+        name: &names[place],
+        change,
+        is_worse: judged[place].verdict == Verdict::Worse,
+        non_inferior: judged[place].non_inferior,
+        reasons: &judged[place].reasons,
+    };
+    let scores = [score(0, group.exact_match), score(1, group.f1)];
     score_checks(limits, scores, group.n)
 }
 
@@ -117,8 +104,8 @@ struct Score<'a> {
     change: WireChange,
     /// Whether it is shown that the candidate is worse, by however little.
     is_worse: bool,
-    /// Whether it is shown that it is not worse by the limit or more, where that was looked at.
-    non_inferior: Option<bool>,
+    /// Whether it is shown that it is not worse by the limit or more.
+    non_inferior: bool,
     /// Why nothing is shown, where that was said.
     reasons: &'a [String],
 }
@@ -130,7 +117,7 @@ impl<'a> Score<'a> {
             name,
             change: score.change,
             is_worse: score.verdict == Verdict::Worse,
-            non_inferior: Some(score.non_inferior),
+            non_inferior: score.non_inferior,
             reasons: &score.reasons,
         }
     }
@@ -158,11 +145,9 @@ fn score_checks(limits: ScoreLimits, scores: [Score<'_>; 2], questions: usize) -
 fn drop_check(score: &Score<'_>, max_drop: f64, questions: usize) -> Check {
     let change = score.change;
     let is_beyond = change.difference < -max_drop;
-    let by_interval = || change.expanded.is_some_and(|ends| ends.lower >= -max_drop);
-    let is_held = score.non_inferior.unwrap_or_else(by_interval);
     let outcome = if is_beyond && score.is_worse {
         Outcome::Regression
-    } else if is_held {
+    } else if score.non_inferior {
         Outcome::Pass
     } else {
         Outcome::Inconclusive
