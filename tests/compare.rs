@@ -12,7 +12,7 @@ use spanbench::record::run::Run;
 use spanbench::record::wire::WireQuestion;
 use spanbench::render::comparison::{markdown, text};
 use spanbench::stats::mcnemar::{binomial_cumulative, exact_p};
-use support::runs::{question, repetition_at, run};
+use support::runs::{flipping, question, repetition_at, run, runs};
 
 fn golden(name: &str) -> Vec<Value> {
     let path = support::project("tests/goldens/compare/expected.json");
@@ -51,21 +51,6 @@ fn binomial_probabilities_are_scipys() {
         let tolerance = 1e-9 * expected + 1e-290;
         assert!((found - expected).abs() <= tolerance, "{case}: {found}");
     }
-}
-
-/// Two runs that answered the questions of `rows`: passage, then exact match and F1 of both.
-fn runs(rows: &[(usize, [f64; 4])]) -> [Run; 2] {
-    [0, 1].map(|side| {
-        let lines = rows.iter().enumerate().map(|(number, (passage, scores))| {
-            let (exact_match, f1) = (scores[2 * side], scores[2 * side + 1]);
-            let answer = format!("{exact_match} {f1}");
-            WireQuestion {
-                passage: Some(*passage),
-                ..question(&number.to_string(), &answer, exact_match, f1)
-            }
-        });
-        run(lines.collect())
-    })
 }
 
 #[test]
@@ -176,23 +161,6 @@ fn what_is_worse_is_called_worse() {
 fn verdicts(comparison: &Comparison) -> [Verdict; 2] {
     let accuracy = &comparison.accuracy;
     [accuracy.exact_match.verdict, accuracy.f1.verdict]
-}
-
-/// `n` questions, each of a passage of its own, of which the candidate loses and gains some.
-fn flipping(n: usize, lost: usize, gained: usize) -> [Run; 2] {
-    let rows: Vec<_> = (0..n)
-        .map(|number| {
-            let (base, candidate) = if number < lost {
-                (1.0, 0.0)
-            } else if number < lost + gained {
-                (0.0, 1.0)
-            } else {
-                (1.0, 1.0)
-            };
-            (number, [base, base, candidate, candidate])
-        })
-        .collect();
-    runs(&rows)
 }
 
 #[test]

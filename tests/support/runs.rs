@@ -27,6 +27,38 @@ pub fn question(id: &str, answer: &str, exact_match: f64, f1: f64) -> WireQuesti
     serde_json::from_value(line).unwrap()
 }
 
+/// Two runs that answered the questions of `rows`: passage, then exact match and F1 of both.
+pub fn runs(rows: &[(usize, [f64; 4])]) -> [Run; 2] {
+    [0, 1].map(|side| {
+        let lines = rows.iter().enumerate().map(|(number, (passage, scores))| {
+            let (exact_match, f1) = (scores[2 * side], scores[2 * side + 1]);
+            let answer = format!("{exact_match} {f1}");
+            WireQuestion {
+                passage: Some(*passage),
+                ..question(&number.to_string(), &answer, exact_match, f1)
+            }
+        });
+        run(lines.collect())
+    })
+}
+
+/// `n` questions, each of a passage of its own, of which the candidate loses and gains some.
+pub fn flipping(n: usize, lost: usize, gained: usize) -> [Run; 2] {
+    let rows: Vec<_> = (0..n)
+        .map(|number| {
+            let (base, candidate) = if number < lost {
+                (1.0, 0.0)
+            } else if number < lost + gained {
+                (0.0, 1.0)
+            } else {
+                (1.0, 1.0)
+            };
+            (number, [base, base, candidate, candidate])
+        })
+        .collect();
+    runs(&rows)
+}
+
 /// A record of one repetition with [`repetition`]'s figures.
 pub fn record() -> WireRecord {
     let repetition = repetition_json(100.0);
