@@ -20,11 +20,24 @@ fn outcomes(checks: &[Check]) -> Vec<(&str, Outcome)> {
 
 /// A gate that allows drops of exact match and F1 by `points`, and nothing else.
 fn allowing(points: f64) -> Gate {
-    let mut gate = Gate::default();
-    gate.accuracy = drops(points);
+    let mut gate = Gate {
+        accuracy: drops(points),
+        ..Gate::default()
+    };
     gate.settings.exact_match_margin = points;
     gate.settings.f1_margin = points;
     gate
+}
+
+/// The default gate with limits of a slice.
+fn with_slice(name: &str) -> Gate {
+    Gate {
+        slices: vec![SliceLimits {
+            slice: name.to_owned(),
+            limits: drops(1.0),
+        }],
+        ..Gate::default()
+    }
 }
 
 fn drops(points: f64) -> ScoreLimits {
@@ -104,10 +117,12 @@ fn drops_of_slices_go_by_the_same_rules() {
 fn floors_are_of_the_candidates_own_figure() {
     let pair = flipping(200, 50, 0);
     for (least, expected) in [(75.0, Outcome::Pass), (75.01, Outcome::Regression)] {
-        let mut gate = Gate::default();
-        gate.accuracy = ScoreLimits {
-            min_f1: Some(least),
-            ..ScoreLimits::default()
+        let gate = Gate {
+            accuracy: ScoreLimits {
+                min_f1: Some(least),
+                ..ScoreLimits::default()
+            },
+            ..Gate::default()
         };
         assert_eq!(outcomes(&checks(&gate, &pair)), [("F1", expected)]);
     }
@@ -115,6 +130,7 @@ fn floors_are_of_the_candidates_own_figure() {
 
 #[test]
 fn ratios_of_figures() {
+    use Outcome::{Inconclusive, NotComparable, Pass, Regression};
     let at = |factor: f64| {
         let speeds = [100.0, 101.0, 99.0, 100.5, 99.5, 100.0].into_iter();
         speeds.map(|speed| repetition_at(factor * speed)).collect()
@@ -134,7 +150,6 @@ fn ratios_of_figures() {
         let found = checks(&gate, &pair);
         found.iter().map(|check| check.outcome).collect::<Vec<_>>()
     };
-    use Outcome::{Inconclusive, NotComparable, Pass, Regression};
     assert_eq!(of(0.8, figure, ratio(Some(0.9), None)), [Regression]);
     assert_eq!(of(0.8, figure, ratio(Some(0.7), None)), [Pass]);
     assert_eq!(of(0.8, figure, ratio(Some(0.8), None)), [Inconclusive]);
@@ -167,12 +182,8 @@ fn ratios_of_figures() {
 fn what_is_not_comparable_is_not_judged() {
     let mut pair = flipping(1000, 100, 0);
     pair[1].record.dataset.sha256 = "bb".to_owned();
-    let mut gate = Gate::default();
     // Whether there is such a slice is not known of questions that are others.
-    gate.slices = vec![SliceLimits {
-        slice: "windows=1".to_owned(),
-        limits: drops(1.0),
-    }];
+    let mut gate = with_slice("windows=1");
     let found = checks(&gate, &pair);
     let expected = [("comparability of accuracy", Outcome::NotComparable)];
     assert_eq!(outcomes(&found), expected);
@@ -188,11 +199,7 @@ fn what_is_not_comparable_is_not_judged() {
 #[test]
 fn a_slice_that_is_none_is_named_with_those_there_are() {
     let pair = flipping(100, 0, 0);
-    let mut gate = Gate::default();
-    gate.slices = vec![SliceLimits {
-        slice: "windows=9".to_owned(),
-        limits: drops(1.0),
-    }];
+    let gate = with_slice("windows=9");
     let comparison = WireComparison::from(&compare(&pair[0], &pair[1], &gate.settings));
     let said = gate.checks(&comparison).unwrap_err().to_string();
     assert!(said.contains("\"windows=9\""), "{said}");
