@@ -328,3 +328,196 @@ fn a_dry_run_lists_and_leaves_nothing() {
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["cells"].as_array().unwrap().len(), 3);
 }
+
+/// Two tiny checkpoints that can be taken away, with three repetitions each.
+fn write_movable_suite(home: &Path) {
+    for name in ["bert", "albert"] {
+        let from = project("tests/goldens/architectures").join(name);
+        let to = home.join(name);
+        std::fs::create_dir(&to).unwrap();
+        for file in std::fs::read_dir(from).unwrap().flatten() {
+            if file.path().is_file() {
+                std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        }
+    }
+    let suite = "schema = 1\nname = \"tiny\"\n[run]\nrepeat = 3\n\
+        [defaults]\nlimit = 4\nmax-seq-len = 96\ndoc-stride = 16\nmin-duration = \"0s\"\nresamples = 10\n\
+        [[matrix]]\nmodel = [\"./bert\", \"./albert\"]\n";
+    std::fs::write(home.join("tiny.toml"), suite).unwrap();
+}
+
+/// A model that cannot be reached for a while costs neither figures nor repetitions.
+#[test]
+fn what_is_out_of_reach_is_not_lost() {
+    let home = tempfile::tempdir().unwrap();
+    write_movable_suite(home.path());
+    let (model, away) = (home.path().join("albert"), home.path().join("away"));
+    let record = home.path().join("o/albert-mixed-bag/run.json");
+    let kept = home.path().join("o/albert-mixed-bag/.repetitions");
+    let resume = || command(home.path(), &["--resume"]).output().unwrap();
+
+    // Cut off after two repetitions of the last cell.
+    let mut child = command(home.path(), &[])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !kept.join("2.json").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::rename(&model, &away).unwrap();
+    let output = resume();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("refused"));
+    std::fs::rename(&away, &model).unwrap();
+    // One of them was measured on another machine.
+    let second = kept.join("2.json");
+    let mut work = read(&second);
+    work["work"]["environment"]["cpu_model"] = "another".into();
+    std::fs::write(&second, work.to_string()).unwrap();
+    let output = resume();
+    let errors = text(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(errors.contains("goes on after 1 of 3"), "{errors}");
+
+    let before = std::fs::read(&record).unwrap();
+    std::fs::rename(&model, &away).unwrap();
+    let output = resume();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("refused"));
+    assert_eq!(std::fs::read(&record).unwrap(), before);
+    // Without --resume the folder is that of the new run.
+    let output = command(home.path(), &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(read(&record)["error"]["kind"], "refused");
+}
+
+/// A program that is not there, or is none, is a fault of its cell.
+#[test]
+fn a_cell_program_that_does_not_start_is_a_row() {
+    let home = tempfile::tempdir().unwrap();
+    write_movable_suite(home.path());
+    std::fs::write(home.path().join("none"), "no program").unwrap();
+    let path = home.path().join("tiny.toml");
+    let suite = std::fs::read_to_string(&path).unwrap();
+    for program in ["/no/such/program", "./none"] {
+        let cell = format!("[[cell]]\nname = \"other\"\ncell-program = \"{program}\"\n");
+        std::fs::write(&path, format!("{suite}{cell}")).unwrap();
+        let output = command(home.path(), &["--repeat", "1"]).output().unwrap();
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains("cell-program"), "{errors}");
+        assert_eq!(
+            read(&home.path().join("o/other/run.json"))["error"]["kind"],
+            "refused"
+        );
+        assert!(
+            home.path()
+                .join("o/bert-mixed-bag/predictions.json")
+                .exists()
+        );
+    }
+}
+
+/// One cell's results would hide those of several from whatever reads the folder.
+#[test]
+fn a_folder_is_of_one_cell_or_of_several() {
+    let home = tempfile::tempdir().unwrap();
+    write_movable_suite(home.path());
+    let run = |out: &str, models: &[&str]| {
+        let mut command = spanbench(home.path());
+        command.args([
+            "run",
+            "--limit",
+            "2",
+            "--max-seq-len",
+            "96",
+            "--doc-stride",
+            "16",
+        ]);
+        command.args(["--min-duration", "0s", "--resamples", "10", "--out", out]);
+        for model in models {
+            command.args(["--model", model]);
+        }
+        command.output().unwrap()
+    };
+    assert!(run("one", &["./bert"]).status.success());
+    let output = run("one", &["./bert", "./albert"]);
+    assert_refused(&output, &["one/run.json", "a single cell", "--out"]);
+    assert!(run("two", &["./bert", "./albert"]).status.success());
+    let output = run("two", &["./bert"]);
+    assert_refused(&output, &["two: there are cells", "--out"]);
+}
+
+/// `squad2` is no later run of `squad`.
+#[test]
+fn the_newest_folder_is_of_the_very_name() {
+    let home = tempfile::tempdir().unwrap();
+    write_movable_suite(home.path());
+    let data = project("benchmarks/data/mixed-bag.json");
+    let run = |data: &str, more: &[&str]| {
+        let mut command = spanbench(home.path());
+        command.args([
+            "run",
+            "--model",
+            "./bert",
+            "--dataset",
+            data,
+            "--limit",
+            "2",
+        ]);
+        command.args([
+            "--max-seq-len",
+            "96",
+            "--doc-stride",
+            "16",
+            "--min-duration",
+            "0s",
+        ]);
+        let output = command
+            .args(["--resamples", "10"])
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    for name in ["d.json", "d2.json"] {
+        std::fs::copy(&data, home.path().join(name)).unwrap();
+        run(name, &[]);
+    }
+    let said = run("d.json", &["--resume"]);
+    assert!(!said.contains("-bert-d2"), "{said}");
+    assert!(!said.contains("measured again"), "{said}");
+}
+
+/// A hub that takes the connection and says nothing.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_download() {
+    let home = tempfile::tempdir().unwrap();
+    let hub = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", hub.local_addr().unwrap());
+    let mut command = spanbench(home.path());
+    command.args(["run", "--model", "owner/name", "--out", "o"]);
+    let child = command
+        .env("HF_ENDPOINT", endpoint)
+        .env_remove("HF_HUB_OFFLINE")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (_connection, _) = hub.accept().unwrap();
+    let id = child.id().to_string();
+    let status = Command::new("kill").args(["-INT", &id]).status();
+    assert!(status.unwrap().success());
+    let begun = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{errors}");
+    assert!(!home.path().join("o").exists(), "an empty folder was left");
+}

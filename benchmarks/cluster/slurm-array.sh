@@ -24,7 +24,7 @@ set -euo pipefail
 spanbench=${SPANBENCH:-spanbench}
 
 # An array of some tasks only, such as --array=3,5 to run failed ones again, does not know how many
-# there were: SHARDS tells.
+# there were: SHARDS tells, of an array that was numbered from 1.
 shard=${SHARDS:+$SLURM_ARRAY_TASK_ID/$SHARDS}
 shard=${shard:-auto}
 

@@ -68,11 +68,12 @@ impl Kept {
     }
 
     /// The repetitions that are there, from the first up to the first that is missing or of
-    /// something else than what is asked for and what `inputs` are now.
+    /// something else than what is asked for and what `inputs` are now, or of another machine.
     pub fn read(&self, inputs: &Inputs) -> Vec<Work> {
         let mut works = Vec::new();
         while let Some(work) = self.read_one(works.len() + 1)
             && inputs.are_those_of(&work.model, &work.dataset)
+            && inputs.is_machine_of(&work.environment)
         {
             works.push(work);
         }

@@ -1,5 +1,7 @@
 //! The parts of a record that are read off a cell's inputs and answers.
 
+use std::time::Duration;
+
 use super::answer::AnswerSettings;
 use super::{CellSpec, scoring};
 use crate::dataset::Dataset;
@@ -8,7 +10,8 @@ use crate::device::OpenDevice;
 use crate::models::ModelDescription;
 use crate::models::files::ModelFiles;
 use crate::record::wire::{
-    ShardOf, WireDataset, WireEnvironment, WireFile, WireModel, WireProtocol, WireShard,
+    ShardOf, WireDataset, WireEnvironment, WireFile, WireModel, WireProtocol, WireProtocolTiming,
+    WireShard,
 };
 use crate::score::{Protocol, ProtocolChoice};
 
@@ -60,6 +63,7 @@ pub(super) fn wire_protocol(
     spec: &CellSpec,
     answering: &AnswerSettings,
     dataset: &Dataset,
+    turn: Option<Duration>,
 ) -> WireProtocol {
     let (settings, questions) = (&spec.settings, &spec.questions);
     let decode = &answering.decode;
@@ -70,7 +74,10 @@ pub(super) fn wire_protocol(
         auto_reason: settings.protocol.reason(dataset).map(str::to_owned),
         summation: (protocol == Protocol::SquadV2).then(|| settings.summation.name().to_owned()),
         scenario: settings.timing.scenario.to_string(),
-        timing: (&settings.timing).into(),
+        timing: WireProtocolTiming {
+            turn_s: turn.map(|turn| turn.as_secs_f64()),
+            ..(&settings.timing).into()
+        },
         decode: decode.decoder.name().to_owned(),
         max_seq_len: settings.windows.max_seq_len,
         doc_stride: settings.windows.doc_stride,
@@ -91,7 +98,11 @@ pub(super) fn wire_protocol(
 }
 
 /// The shard that the data set is, where no question has fallen to it.
-pub(super) fn empty_shard(spec: &CellSpec, dataset: &Dataset) -> Option<WireShard> {
+pub(super) fn empty_shard(
+    spec: &CellSpec,
+    dataset: &Dataset,
+    turn: Option<Duration>,
+) -> Option<WireShard> {
     let part = dataset.part.as_ref()?;
     if !dataset.questions.is_empty() {
         return None;
@@ -103,7 +114,7 @@ pub(super) fn empty_shard(spec: &CellSpec, dataset: &Dataset) -> Option<WireShar
         part,
         model: None,
         dataset: wire_dataset(dataset, None),
-        protocol: wire_protocol(spec, &answering, dataset),
+        protocol: wire_protocol(spec, &answering, dataset, turn),
         resamples: settings.resamples,
         folds: settings.folds,
     };

@@ -176,7 +176,7 @@ impl<'a> Process<'a> {
         let mut dataset = Dataset::open(&spec.dataset, spec.settings.offline, hub_progress)?;
         dataset.select(&spec.questions)?;
         self.end("dataset");
-        match sections::empty_shard(spec, &dataset) {
+        match sections::empty_shard(spec, &dataset, self.turn) {
             Some(shard) => Err(CellError::EmptyShard(Box::new(shard))),
             None => Ok(dataset),
         }
@@ -281,8 +281,7 @@ impl<'a> Process<'a> {
         profiled: Option<ProfiledPass>,
     ) -> Work {
         let turns = self.turn.is_some();
-        let mut protocol = sections::wire_protocol(spec, &line.settings, line.dataset);
-        protocol.timing.turn_s = self.turn.map(|turn| turn.as_secs_f64());
+        let protocol = sections::wire_protocol(spec, &line.settings, line.dataset, self.turn);
         let counts = accuracy.as_ref().map(|pass| (pass.windows, pass.tokens));
         let environment = WireEnvironment::new(Environment::read(), spec.settings.threads);
         let description = line.model.description();

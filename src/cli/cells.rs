@@ -21,7 +21,14 @@ pub fn matrix(
             let base = format!("{}-{}", file_name(&model), file_name(dataset));
             let mut name = base.clone();
             let mut count = 1;
-            while cells.iter().any(|cell| cell.spec.name == name) {
+            // Folders' names, and some systems do not tell capitals apart.
+            let is_taken = |name: &str| {
+                let name = name.to_lowercase();
+                cells
+                    .iter()
+                    .any(|cell| cell.spec.name.to_lowercase() == name)
+            };
+            while is_taken(&name) {
                 count += 1;
                 name = format!("{base}-{count}");
             }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use spanbench::record::{Folder, FolderError};
-use spanbench::suite::CellPlan;
+use spanbench::suite::{CellPlan, manifest};
 
 use super::terminal;
 
@@ -53,6 +53,7 @@ pub fn make(
             .map(|cell| base.join(&cell.spec.name))
             .collect(),
     };
+    check_layout(&base, &paths)?;
     let mut folders = Folders {
         fresh: out.is_none() || !base.exists(),
         base,
@@ -70,9 +71,44 @@ pub fn make(
         }
     }
     folders.lock = lock(&folders.base).inspect_err(|_| folders.discard())?;
-    folders.cells.iter().for_each(Folder::tidy);
+    Folder::tidy(&folders.base);
+    folders
+        .cells
+        .iter()
+        .for_each(|cell| Folder::tidy(cell.path()));
     Ok(folders)
 }
+
+/// A folder is that of a cell or one of cells: results of the one would hide those of the other
+/// from whatever reads the folder.
+fn check_layout(base: &Path, cells: &[PathBuf]) -> anyhow::Result<()> {
+    let remedy = "choose another folder with --out DIR";
+    let has_record = |folder: &Path| folder.join(RECORD).is_file();
+    if !cells.iter().any(|cell| cell == base) {
+        if has_record(base) {
+            anyhow::bail!(
+                "{}: this is the folder of a single cell, and several are to be run; {remedy}",
+                base.join(RECORD).display()
+            );
+        }
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
+    let inner = entries
+        .map(|entry| entry.path())
+        .find(|path| has_record(path));
+    match inner {
+        Some(inner) => anyhow::bail!(
+            "{}: there are cells in this folder ({}), and a single one is to be run; {remedy}",
+            base.display(),
+            inner.display()
+        ),
+        None => Ok(()),
+    }
+}
+
+/// What every cell's folder has.
+const RECORD: &str = "run.json";
 
 /// Locks a folder for this program, until that ends in whatever way; no file is left behind.
 /// Where the system has no locks for folders, nothing is locked.
@@ -98,10 +134,39 @@ impl Folders {
 
     /// Takes away those that were made here and hold nothing.
     pub fn discard(&self) {
+        self.made().discard();
+    }
+
+    /// What [`Folders::discard`] takes away.
+    pub fn made(&self) -> Made {
+        Made {
+            base: self.fresh.then(|| self.base.clone()),
+            cells: self.cells.clone(),
+        }
+    }
+}
+
+/// The folders that a run made.
+pub struct Made {
+    /// The folder of the whole run, where it is this run's own.
+    base: Option<PathBuf>,
+    cells: Vec<Folder>,
+}
+
+impl Made {
+    /// Takes away those that hold nothing; a folder that holds something is not removed.
+    pub fn discard(&self) {
         self.cells.iter().for_each(Folder::discard);
-        if self.fresh {
-            // Finished cells keep what they wrote; a folder that holds something is not removed.
-            let _ = std::fs::remove_dir(&self.base);
+        if let Some(base) = &self.base {
+            let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
+            // A suite's description alone is no result, and would be gone on with.
+            if entries
+                .map(|e| e.file_name())
+                .all(|name| name == manifest::FILE)
+            {
+                let _ = std::fs::remove_file(base.join(manifest::FILE));
+            }
+            let _ = std::fs::remove_dir(base);
         }
     }
 }
@@ -115,8 +180,8 @@ fn newest_folder(name: &str) -> Option<PathBuf> {
         };
         let suffix = rest.strip_prefix(name);
         let is_name = suffix.is_some_and(|suffix| {
-            let number = suffix.strip_prefix('-').unwrap_or(suffix);
-            number.chars().all(|c| c.is_ascii_digit())
+            let number = suffix.strip_prefix('-');
+            suffix.is_empty() || number.is_some_and(|n| n.chars().all(|c| c.is_ascii_digit()))
         });
         is_name && stamp.ends_with('Z')
     };

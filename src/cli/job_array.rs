@@ -89,6 +89,11 @@ fn slurm(number: impl Fn(&str) -> anyhow::Result<usize>) -> anyhow::Result<(Shar
     let array = format!("{least}-{most}:{step}");
     // sbatch --array=3 to run one task again makes an array of one, which knows nothing of the
     // other shards.
+    if count == 1 {
+        anyhow::bail!(
+            "--shard auto: the array has one task, as one has that runs a task of another again; write --shard I/N with that other's N"
+        );
+    }
     if least > 1 {
         anyhow::bail!(
             "--shard auto: the array begins at {least}, as one does that runs some tasks of another again; write --shard I/N with that other's N, or number the array from 0 or 1"
@@ -163,8 +168,12 @@ mod tests {
             let said = slurm(id, count, "1", max, "1").unwrap_err().to_string();
             assert!(said.contains("no regular range"), "{said}");
         }
-        let said = slurm("3", "1", "3", "3", "1").unwrap_err().to_string();
+        let said = slurm("3", "2", "3", "4", "1").unwrap_err().to_string();
         assert!(said.contains("begins at 3"), "{said}");
+        for id in ["0", "1", "3"] {
+            let said = slurm(id, "1", id, id, "1").unwrap_err().to_string();
+            assert!(said.contains("one task"), "{said}");
+        }
         assert!(slurm("x", "8", "1", "8", "1").is_err());
         assert!(slurm("1", "0", "1", "0", "1").is_err());
         let most = usize::MAX.to_string();

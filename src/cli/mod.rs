@@ -122,8 +122,7 @@ impl Ended {
     fn code(&self) -> u8 {
         match self {
             Self::Failed => FAILURE,
-            // What shells say of a program that Ctrl-C ended.
-            Self::Interrupted => 130,
+            Self::Interrupted => INTERRUPTED_CODE,
             Self::Answer(code) => *code,
         }
     }
@@ -131,6 +130,9 @@ impl Ended {
 
 /// Bad input, or a failure.
 const FAILURE: u8 = 2;
+
+/// Somebody pressed Ctrl-C: what shells say of a program that it ended.
+const INTERRUPTED_CODE: u8 = 130;
 
 /// Prints an error and its causes as one line on standard error, unless that was done, and gives
 /// the exit code.

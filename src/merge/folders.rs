@@ -7,6 +7,7 @@ use crate::dataset::Shard;
 use crate::record::folder::SHARD_FILE;
 use crate::record::run::{ReadError, parse, read_text};
 use crate::record::wire::{SCHEMA, WireRecord, WireShard};
+use crate::suite::names::is_file_name;
 
 /// How deep the folders of shards may lie in one that is named: a folder of runs, each with a
 /// folder a cell.
@@ -100,7 +101,7 @@ fn check(folder: &ShardFolder) -> Result<(), MergeError> {
     }
     // It may become the name of a folder.
     let name = &shard.cell;
-    if name.contains(['/', '\\', '\0']) || ["", ".", ".."].contains(&name.as_str()) {
+    if !is_file_name(name) {
         return Err(folder.damaged(format!("the cell's name {name:?} is no folder's")));
     }
     Ok(())

@@ -81,9 +81,10 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Takes away what a run left half-written that was killed. No other run may be writing here.
-    pub fn tidy(&self) {
-        let entries = std::fs::read_dir(&self.path).into_iter().flatten();
+    /// Takes away what a run that was killed left half-written in the folder at `path`. No other
+    /// run may be writing there.
+    pub fn tidy(path: &Path) {
+        let entries = std::fs::read_dir(path).into_iter().flatten();
         for entry in entries.flatten() {
             if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
                 // What cannot be removed is in nobody's way.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::error::SuiteError;
 use super::expect::Expected;
 use super::file::{Axis, Expectation, Group, Match, Override, Place, WireSuite};
-use super::names::{Detail, cell_name};
+use super::names::{Detail, cell_name, is_file_name};
 use super::options::Options;
 
 /// The most cells of a suite: more are a slip of the pen.
@@ -203,6 +203,13 @@ fn give_names(path: &str, drafts: &mut [Draft]) -> Result<(), SuiteError> {
     }
     let mut taken: HashMap<String, usize> = HashMap::new();
     for (index, draft) in drafts.iter().enumerate() {
+        if !is_file_name(&draft.name) {
+            let message = format!(
+                "{}: the name {} is no folder's, or too long for one; give it another with name = \"…\"",
+                draft.place.title, draft.name
+            );
+            return Err(content(path, &draft.place, message));
+        }
         // Folders' names, and some systems do not tell capitals apart.
         if let Some(first) = taken.insert(draft.name.to_lowercase(), index) {
             let first = &drafts[first];

@@ -26,7 +26,7 @@ fn plain(name: &str) -> String {
 }
 
 /// Whether a folder can be called so everywhere, as it stands.
-pub(super) fn is_file_name(name: &str) -> bool {
+pub(crate) fn is_file_name(name: &str) -> bool {
     plain(name) == name && name.len() <= 200
 }
 

@@ -178,8 +178,9 @@ impl Options {
     }
 
     /// The options among these that change which questions are asked, or what is answered or how
-    /// it scores: published figures do not hold for them.
-    pub fn that_change_answers(&self) -> Vec<&'static str> {
+    /// it scores: published figures do not hold for them. Of those of a cell with a sample the seed
+    /// is one, since it chooses the sample.
+    pub fn that_change_answers(&self, is_sampled: bool) -> Vec<&'static str> {
         const CHANGING: [&str; 12] = [
             "model",
             "dataset",
@@ -195,7 +196,8 @@ impl Options {
             "limit",
         ];
         let keys = self.entries().into_iter().map(|(key, _)| key);
-        keys.filter(|key| CHANGING.contains(key)).collect()
+        keys.filter(|key| CHANGING.contains(key) || is_sampled && *key == "seed")
+            .collect()
     }
 }
 

@@ -117,7 +117,8 @@ impl Measured {
 ///
 /// Fails where not even the machine's peak can be measured.
 pub fn measure(plan: &Plan, folders: &Folders) -> anyhow::Result<Measured> {
-    interrupt::watch();
+    let made = folders.made();
+    interrupt::watch(move || made.discard());
     let measured = all_rounds(plan, folders);
     folders.discard();
     measured
@@ -132,9 +133,9 @@ fn all_rounds(plan: &Plan, folders: &Folders) -> anyhow::Result<Measured> {
     let mut cells: Vec<Progressing> = cells
         .map(|(cell, folder)| Progressing::begin(plan, cell, folder, &bars))
         .collect();
-    let mut halt = rounds(plan, &peaks, &bars, &mut cells).err();
+    let mut halt = interrupt::finishing(|| rounds(plan, &peaks, &bars, &mut cells)).err();
     if halt.is_none() && plan.cells.len() > 1 {
-        halt = cells.iter_mut().try_for_each(refused).err();
+        halt = cells.iter_mut().try_for_each(|c| refused(plan, c)).err();
     }
     let mut is_whole = true;
     let mut records = Vec::new();
@@ -179,12 +180,13 @@ fn rounds(
     Ok(())
 }
 
-/// Takes up what there is of an earlier run's repetitions: all may be done, and not yet written.
-/// Those that this run does not go on from are in its way.
+/// Takes up what there is of an earlier run's repetitions. Those that this run does not go on from
+/// are in its way; of a cell whose input is out of reach they stay for when it is back.
 fn take_up(round: &Round<'_>, cells: &mut [Progressing<'_>]) -> Result<(), Halt> {
     for cell in cells {
         match &cell.state {
             State::Going(works) if !works.is_empty() => round.write(cell)?,
+            State::Refused(_) => {}
             _ => cell.kept.clear()?,
         }
     }
@@ -192,8 +194,9 @@ fn take_up(round: &Round<'_>, cells: &mut [Progressing<'_>]) -> Result<(), Halt>
 }
 
 /// One cell among several that was refused is a row like others that failed: what reads the folder
-/// is to know of it.
-fn refused(cell: &mut Progressing<'_>) -> Result<(), Halt> {
+/// is to know of it. A run that goes on leaves what it finds: a hub that does not answer must not
+/// cost the figures of yesterday.
+fn refused(plan: &Plan, cell: &mut Progressing<'_>) -> Result<(), Halt> {
     if let State::Refused(message) = &cell.state {
         let failure = Failure {
             kind: FailureKind::Refused,
@@ -202,7 +205,9 @@ fn refused(cell: &mut Progressing<'_>) -> Result<(), Halt> {
             stderr: String::new(),
         };
         let failure = Box::new(WireFailure::new(&cell.plan.spec, 1, failure));
-        cell.folder.write_failure(&failure)?;
+        if !(plan.resume && cell.has_results()) {
+            cell.folder.write_failure(&failure)?;
+        }
         cell.state = State::Failed(failure);
     }
     Ok(())

@@ -3,8 +3,11 @@
 use spanbench::cell::assemble::{self, About};
 use spanbench::cell::child::Event;
 use spanbench::cell::failure::{Failure, FailureKind};
-use spanbench::cell::isolate::{self, CellProcess, Isolation, Outcome, Step, Watcher};
+use spanbench::cell::isolate::{
+    self, CellProcess, Isolation, IsolationError, Outcome, Step, Watcher,
+};
 use spanbench::cell::{Job, Work};
+use spanbench::message::one_line;
 use spanbench::record::wire::WireFailure;
 use spanbench::render;
 use spanbench::suite::CellPlan;
@@ -47,7 +50,8 @@ impl Round<'_> {
                 self.label(index);
                 let cell = &cells[index];
                 let (job, isolation) = (self.job(cell, works), self.isolation(cell)?);
-                let outcome = isolate::run(&job, &isolation, &Watching { bars: self.bars })?;
+                let ran = isolate::run(&job, &isolation, &Watching { bars: self.bars });
+                let outcome = ran.or_else(|fault| unstarted(cell, fault))?;
                 // After every cell, so that a run that is cut off keeps what it measured.
                 self.take(index, cells, outcome)?;
             }
@@ -67,7 +71,14 @@ impl Round<'_> {
             if let Some(works) = self.due(&cells[index]) {
                 self.label(index);
                 let job = self.job(&cells[index], works);
-                let mut process = CellProcess::start(&job, &isolations[index])?;
+                let mut process = match CellProcess::start(&job, &isolations[index]) {
+                    Ok(process) => process,
+                    Err(fault) => {
+                        let outcome = unstarted(&cells[index], fault)?;
+                        self.take(index, cells, outcome)?;
+                        continue;
+                    }
+                };
                 match process.advance(&watching) {
                     Step::Waits => waiting.push((index, process)),
                     Step::Ended(outcome) => self.take(index, cells, outcome)?,
@@ -113,7 +124,7 @@ impl Round<'_> {
 
     fn isolation(&self, cell: &Progressing<'_>) -> Result<Isolation, Halt> {
         Ok(Isolation {
-            program: match &cell.plan.program {
+            program: match &cell.program {
                 Some(program) => program.clone(),
                 None => std::env::current_exe()?,
             },
@@ -166,8 +177,7 @@ impl Round<'_> {
                 stderr: String::new(),
             })),
             Outcome::Refused(message) => {
-                terminal::note(&format!("error: {message}"));
-                cell.state = State::Refused(message);
+                cell.refuse(message);
                 return Ok(());
             }
             Outcome::Empty(shard) => {
@@ -236,6 +246,17 @@ impl Round<'_> {
                 record.accuracy.exact_match, record.accuracy.f1, record.throughput.windows_per_s
             ));
         }
+    }
+}
+
+/// That a program of the cell's own does not start is the cell's fault.
+fn unstarted(cell: &Progressing<'_>, fault: IsolationError) -> Result<Outcome, Halt> {
+    match fault {
+        IsolationError::Start { .. } if cell.program.is_some() => Ok(Outcome::Refused(format!(
+            "cell-program {}",
+            one_line(&fault)
+        ))),
+        fault => Err(fault.into()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! How far a cell is, and what an earlier run left of it.
 
+use std::path::{Path, PathBuf};
+
 use spanbench::cell::inputs::{self, Inputs, Measuring};
 use spanbench::cell::kept::Kept;
 use spanbench::cell::{Work, fetch};
@@ -13,6 +15,9 @@ use spanbench::suite::CellPlan;
 use super::Plan;
 use crate::cli::progress::Bars;
 use crate::cli::terminal;
+
+/// Why a cell is measured again whose hash is another.
+const OTHER_SETTINGS: &str = "it was measured with other settings, or by another build";
 
 /// How far a cell is.
 pub enum State {
@@ -30,6 +35,8 @@ pub enum State {
 pub struct Progressing<'a> {
     pub plan: &'a CellPlan,
     pub folder: &'a Folder,
+    /// The program that runs it, where that is not this one.
+    pub program: Option<PathBuf>,
     /// Hash of what is asked for.
     pub asked_sha256: String,
     pub kept: Kept,
@@ -45,29 +52,48 @@ impl<'a> Progressing<'a> {
     /// Fetches what the cell needs, so that its process needs no network and its time limit is
     /// not spent on it, and looks for what an earlier run left.
     pub fn begin(whole: &Plan, plan: &'a CellPlan, folder: &'a Folder, bars: &Bars) -> Self {
-        let asked_sha256 = asked(whole, plan);
-        let kept = Kept::new(folder.path(), &asked_sha256);
-        let state = match fetch::fetch(&plan.spec, bars) {
-            Ok(()) => State::Going(Vec::new()),
-            Err(error) => {
-                let message = one_line(&error);
-                terminal::note(&format!("error: {message}"));
-                State::Refused(message)
-            }
+        let program = plan.program.as_deref().map(find_program);
+        let program_sha256 = program.as_ref().map(|path| hash::file_sha256(path));
+        let fetched = fetch::fetch(&plan.spec, bars).map_err(|fault| one_line(&fault));
+        let found = match (&program, &program_sha256) {
+            (Some(program), Some(Err(fault))) => Err(format!(
+                "cell-program {}: cannot be read: {fault}",
+                program.display()
+            )),
+            _ => fetched,
         };
+        let program_sha256 = program_sha256.and_then(Result::ok);
+        let asked_sha256 = asked(whole, plan, program_sha256.as_deref());
+        let kept = Kept::new(folder.path(), &asked_sha256);
         let mut cell = Self {
             plan,
             folder,
+            program,
             asked_sha256,
             kept,
-            state,
+            state: State::Going(Vec::new()),
             record: None,
             is_of_several_runs: false,
         };
+        if let Err(message) = found {
+            cell.refuse(message);
+        }
         if whole.resume && matches!(cell.state, State::Going(_)) {
             cell.resume(whole.run.repetitions);
         }
         cell
+    }
+
+    /// Its input is at fault, which is said.
+    pub fn refuse(&mut self, message: String) {
+        terminal::note(&format!("error: {message}"));
+        self.state = State::Refused(message);
+    }
+
+    /// Whether its folder holds the figures of a run.
+    pub fn has_results(&self) -> bool {
+        let found = run::open(&self.folder.path().join("run.json"));
+        matches!(found.as_deref(), Ok([Cell::Finished(_)]))
     }
 
     /// Takes up what an earlier run left of the cell, where that is of what is asked for now.
@@ -78,16 +104,15 @@ impl<'a> Progressing<'a> {
             // A cell that failed is tried again; one that is not whole is no result.
             _ => None,
         };
-        let inputs = Inputs::read(&self.plan.spec).ok();
-        let Some(inputs) = inputs else {
-            // What is wrong with them is told by the cell's process.
-            return;
+        let inputs = match Inputs::read(&self.plan.spec) {
+            Ok(inputs) => inputs,
+            Err(fault) => return self.refuse(one_line(&fault)),
         };
         let name = &self.plan.spec.name;
         match record {
             Some(record) if record.repetitions.len() >= repetitions => {
                 let reason = if record.asked_sha256.as_ref() != Some(&self.asked_sha256) {
-                    "it was measured with other settings, or by another build"
+                    OTHER_SETTINGS
                 } else if !inputs.are_those_of(&record.model, &record.dataset) {
                     "its model's or data set's files have changed since"
                 } else if self.is_missed(&record.accuracy) {
@@ -99,13 +124,20 @@ impl<'a> Progressing<'a> {
                 };
                 terminal::note(&format!("{name}: measured again: {reason}"));
             }
-            _ => {
+            left => {
                 let works = self.kept.read(&inputs);
-                if !works.is_empty() {
-                    let done = works.len();
+                let done = works.len();
+                if done > 0 {
                     terminal::note(&format!(
                         "{name}: goes on after {done} of {repetitions} repetitions"
                     ));
+                } else if let Some(left) = left {
+                    let reason = if left.asked_sha256.as_ref() == Some(&self.asked_sha256) {
+                        "what it had of its repetitions is of another machine, or of other files"
+                    } else {
+                        OTHER_SETTINGS
+                    };
+                    terminal::note(&format!("{name}: measured again: {reason}"));
                 }
                 self.is_of_several_runs = !works.is_empty();
                 self.state = State::Going(works);
@@ -119,16 +151,25 @@ impl<'a> Progressing<'a> {
     }
 }
 
-fn asked(whole: &Plan, cell: &CellPlan) -> String {
-    // By its content: another build may take the place of a program of the same name.
-    let program = cell.program.as_ref();
-    let program = program.map(|program| hash::file_sha256(program).unwrap_or_default());
+/// The file that a program is run from: one without a folder is looked for where the system looks.
+fn find_program(program: &Path) -> PathBuf {
+    let is_name = program.parent() == Some(Path::new(""));
+    let folders = std::env::var_os("PATH").filter(|_| is_name);
+    let folders: Vec<PathBuf> = folders.iter().flat_map(std::env::split_paths).collect();
+    let mut places = folders.iter().map(|folder| folder.join(program));
+    let found = places.find(|place| place.is_file());
+    found.unwrap_or_else(|| program.to_owned())
+}
+
+/// `program` is the hash of the program that measures, where that is not this one: another build
+/// may take the place of a program of the same name.
+fn asked(whole: &Plan, cell: &CellPlan, program: Option<&str>) -> String {
     let measuring = Measuring {
         repetitions: whole.run.repetitions,
         profile: whole.run.profile,
         roofline: whole.run.roofline.is_some(),
         turn_s: whole.run.turn.map(|turn| turn.as_secs_f64()),
-        program: program.as_deref(),
+        program,
     };
     inputs::asked_sha256(&cell.spec, &measuring)
 }
