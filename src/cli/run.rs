@@ -245,7 +245,7 @@ mod tests {
         let suite = "schema = 1\n\
             [run]\nrepeat = 3\nturns = \"200ms\"\nroofline = \"fresh\"\nprofile = true\n\
             time-limit = \"1h\"\nstall-limit = \"90s\"\noffline = true\n\
-            [[cell]]\nmodel = \"roberta-base-squad2\"\ndataset = \"squad\"\n\
+            [[cell]]\nname = \"all\"\nmodel = \"roberta-base-squad2\"\ndataset = \"squad\"\n\
             device = \"cuda\"\ndtype = \"bf16\"\nscenario = \"offline\"\n\
             min-duration = \"1m 30s\"\nmin-queries = 7\nmax-seq-len = 512\ndoc-stride = 64\n\
             max-question-len = 32\nn-best = 5\nmax-answer-len = 40\ndecode = \"google\"\n\
