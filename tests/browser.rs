@@ -4,6 +4,7 @@
 
 #[path = "browser/report.rs"]
 mod report;
+mod support;
 #[path = "support/webdriver.rs"]
 mod webdriver;
 
@@ -46,18 +47,21 @@ fn assert_no_overflow(browser: &Browser, what: &str) {
              .map(e => e.outerHTML.slice(0, 120));
          return [root.scrollWidth, root.clientWidth, beyond];",
     );
-    assert!(
-        widths[0].as_u64() <= widths[1].as_u64(),
-        "{what}: {widths:#}"
-    );
+    let [scroll, client] = [0, 1].map(|place| widths[place].as_u64().expect("a width"));
+    assert!(client > 0 && scroll <= client, "{what}: {widths:#}");
 }
 
 /// Every attribute of every drawing that places something holds finite numbers, within the drawing.
 const PLACES: &str = r#"
     const faults = [];
-    const names = ["d", "x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "width", "height", "viewBox"];
+    const names = ["d", "x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "width", "height"];
     for (const svg of document.querySelectorAll("svg")) {
-        const [,, width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+        const box = (svg.getAttribute("viewBox") ?? "").split(" ").map(Number);
+        const [, , width, height] = box;
+        if (box.length !== 4 || !box.every(Number.isFinite) || !(width > 0 && height > 0)) {
+            faults.push(svg.outerHTML.slice(0, 120) + ": viewBox");
+            continue;
+        }
         for (const part of svg.querySelectorAll("*")) {
             for (const name of names) {
                 const text = part.getAttribute(name);

@@ -6,15 +6,13 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
-use support::program::{assert_refused, read, spanbench, text};
+use support::program::{assert_refused, read, short_run, spanbench, text};
 use support::project;
 
 /// Runs a tiny checkpoint on four questions.
 fn run_tiny(home: &Path, model: &str, more: &[&str]) {
-    let mut command = spanbench(home);
-    command.args(["run", "--limit", "4", "--max-seq-len", "96"]);
-    command.args(["--doc-stride", "16", "--min-duration", "0s"]);
-    command.args(["--resamples", "10", "--model"]);
+    let mut command = short_run(home);
+    command.args(["--min-duration", "0s", "--model"]);
     command.arg(project("tests/goldens/architectures").join(model));
     let output = command.args(more).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));

@@ -6,22 +6,12 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
-use support::program::{assert_refused, read, spanbench, text};
+use support::program::{assert_refused, read, short_run, spanbench, text};
 
 /// A run of four questions in short windows.
 fn run(home: &Path, more: &[&str]) -> Output {
-    let mut command = spanbench(home);
-    command.args([
-        "run",
-        "--limit",
-        "4",
-        "--max-seq-len",
-        "96",
-        "--doc-stride",
-        "16",
-    ]);
-    command.args(["--resamples", "10", "--out", "o"]).args(more);
-    command.output().unwrap()
+    let mut command = short_run(home);
+    command.args(["--out", "o"]).args(more).output().unwrap()
 }
 
 fn record(home: &Path, more: &[&str]) -> Value {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::{Value, json};
-use support::program::{assert_refused, spanbench, text};
+use support::program::{assert_refused, read, spanbench, text};
 
 /// Writes a cell of 12 questions with this F1.
 fn cell(folder: &Path, model: &str, f1: f64) {
@@ -56,6 +56,7 @@ fn folders_of_cells_become_tables() {
     ] {
         let output = report(home.path(), &["suite", "c", "-o", file]);
         assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stderr), format!("written: {file}\n"));
         let written = std::fs::read_to_string(home.path().join(file)).unwrap();
         assert!(written.starts_with(begins), "{written}");
     }
@@ -66,6 +67,94 @@ fn folders_of_cells_become_tables() {
         &several,
         &["of several: a (a); b (b)", "name the runs of one"],
     );
+}
+
+/// The leaderboard and the page have the same base: that of `--base` by any of its names, else what
+/// the suite has first.
+#[test]
+fn a_base_is_the_same_on_the_page_and_in_the_tables() {
+    let home = tempfile::tempdir().unwrap();
+    cell(&home.path().join("suite/a"), "a", 0.8);
+    cell(&home.path().join("suite/b"), "b", 0.9);
+    let board = |more: &[&str]| -> Value {
+        let output = report(home.path(), &[&["suite", "--json"], more].concat());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let page = |more: &[&str]| {
+        let output = report(home.path(), &[&["suite", "-o", "p.html"], more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        std::fs::read_to_string(home.path().join("p.html")).unwrap()
+    };
+    assert_eq!(board(&[])["speeds"]["base"], "a");
+    let manifest = json!({"schema": 1, "name": "s", "description": "Why <i>.\n\nHow.", "sha256": "",
+        "cells": [{"name": "b", "prose": null}, {"name": "a", "prose": "Small."}]});
+    std::fs::write(home.path().join("suite/suite.json"), manifest.to_string()).unwrap();
+    assert_eq!(board(&[])["speeds"]["base"], "b");
+    // Whether b is compared with a, and a with b.
+    let against = |page: &str| {
+        let pieces = page.split('<').map(|piece| piece.split('>').next_back());
+        let words: String = pieces.flatten().collect();
+        ["b against a: exact match", "a against b: exact match"].map(|told| words.contains(told))
+    };
+    assert_eq!(against(&page(&[])), [false, true]);
+    assert_eq!(against(&page(&["--base", "a"])), [true, false]);
+    report(home.path(), &["suite", "-o", "p.md"]);
+    let written = std::fs::read_to_string(home.path().join("p.md")).unwrap();
+    let begins = "# Leaderboard: s\n\nWhy &lt;i&gt;.\n\nHow.\n\na: Small.\n\n## ";
+    assert!(written.starts_with(begins), "{written}");
+    // A name that only the leaderboard has.
+    let path = home.path().join("suite/b/run.json");
+    let mut record = read(&path);
+    record["model"]["id"] = "a".into();
+    record["model"]["dtype"] = "bf16".into();
+    std::fs::write(&path, record.to_string()).unwrap();
+    let name = board(&["--base", "b"])["speeds"]["base"].clone();
+    assert_eq!(name, "a (bf16)");
+    assert_eq!(against(&page(&["--base", "a (bf16)"])), [false, true]);
+    assert_refused(
+        &report(home.path(), &["suite", "-o", "p.html", "--base", "a"]),
+        &["--base a", "a (bf16); a (f32)"],
+    );
+}
+
+#[test]
+fn runs_are_listed_where_they_lie() {
+    let home = tempfile::tempdir().unwrap();
+    let list = |arguments: &[&str]| {
+        let mut command = spanbench(home.path());
+        command.arg("list").args(arguments).output().unwrap()
+    };
+    let none = list(&["runs"]);
+    assert!(none.status.success());
+    assert_eq!(text(&none.stderr), "reports: no runs are here\n");
+    cell(&home.path().join("reports/suite/a"), "a", 0.8);
+    cell(
+        &home.path().join("reports/baseline/main"),
+        "b\u{1b}[31m\nb",
+        0.9,
+    );
+    cell(&home.path().join("elsewhere/c"), "c", 0.7);
+    let output = list(&["runs"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert_eq!(table.lines().count(), 3, "{table}");
+    let of = |folder: &str| table.lines().find(|line| line.starts_with(folder));
+    let suite = of("reports/suite/a ").unwrap();
+    assert!(
+        suite.contains(" finished ") && suite.contains(" 80.00 "),
+        "{table}"
+    );
+    assert!(
+        of("reports/baseline/main ").unwrap().contains(" b [31m b "),
+        "{table}"
+    );
+    let other = text(&list(&["runs", "elsewhere"]).stdout);
+    assert!(
+        other.contains("elsewhere/c ") && !other.contains("suite"),
+        "{other}"
+    );
+    assert_refused(&list(&["runs", "none"]), &["none", "cannot be read"]);
+    assert_refused(&list(&["models", "reports"]), &["FOLDER", "list runs"]);
 }
 
 #[test]

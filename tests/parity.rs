@@ -87,7 +87,7 @@ fn assert_expected(output: &CellOutput, folder: &Path) {
     }
     if differences > 0 {
         // The figures below are of other answers then, and need not agree.
-        eprintln!("{differences} calls too close to compare");
+        support::skipped(&format!("{differences} calls too close to compare"));
         return;
     }
     let accuracy = serde_json::to_value(&output.record.accuracy).unwrap();

@@ -153,7 +153,9 @@ fn latencies_include_queueing_as_in_an_m_d_1_queue() {
         assert!((wait / expected - 1.0).abs() < 0.1, "{message}");
     } else {
         // Then it is no M/D/1 queue. One on a virtual clock is tested beside its code.
-        eprintln!("skipped: services scatter by {spread:.2}, the machine is busy");
+        support::skipped(&format!(
+            "services scatter by {spread:.2}, the machine is busy"
+        ));
     }
     let latency = mean_s(samples.latencies_ns());
     assert!(

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::program::{read, spanbench, text};
-use support::project;
+use support::{project, skipped};
 
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -56,7 +56,9 @@ impl Cluster {
     fn start() -> Option<Self> {
         for name in ["munged", "slurmctld", "slurmd", "sbatch", "srun"] {
             if program(name).is_none() {
-                eprintln!("skipped: {name} is not here; scripts/install-test-tools installs Slurm");
+                skipped(&format!(
+                    "{name} is not here; scripts/install-test-tools installs Slurm"
+                ));
                 return None;
             }
         }

@@ -157,9 +157,26 @@ fn finished_cells_are_left_alone_until_what_they_are_made_from_changes() {
     };
     let (first, errors) = run(&["--resume"]);
     assert!(errors.contains("3 of 3: electra-"), "{errors}");
+    assert_eq!(errors.matches(": scored by ").count(), 1, "{errors}");
     let (second, errors) = run(&["--resume", "--json"]);
     assert_eq!(first, second);
     assert!(!errors.contains("of 3:"), "{errors}");
+    // What would be done is told before, and nothing is done.
+    let plan = |more: &[&str]| {
+        let output = command(home.path(), more).arg("--dry-run").output();
+        text(&output.unwrap().stdout)
+    };
+    let told = plan(&["--resume"]);
+    assert_eq!(told.matches(" kept ").count(), 3, "{told}");
+    assert!(told.contains("every cell is kept"), "{told}");
+    let told = plan(&["--resume", "--batch-tokens", "512"]);
+    assert!(
+        told.contains("\nagain: it was measured with other settings"),
+        "{told}"
+    );
+    assert_eq!(told.matches(" kept ").count(), 0, "{told}");
+    assert!(!plan(&[]).contains("resume"));
+    assert_eq!(first, done(&home.path().join("o")));
     let (third, errors) = run(&["--resume", "--batch-tokens", "512"]);
     assert!(errors.contains("other settings"), "{errors}");
     assert!(first.iter().all(|(name, was)| third[name] != *was));
@@ -192,7 +209,8 @@ fn changed_files_are_measured_again() {
         text(&output.stderr)
     };
     data("Whom did Ann meet?");
-    run(&[]);
+    let said = run(&[]);
+    assert_eq!(said.matches("results: reports").count(), 1, "{said}");
     // Without --out the newest folder of that name is gone on with.
     let said = run(&["--resume"]);
     assert!(

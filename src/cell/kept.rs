@@ -16,6 +16,11 @@ const SCHEMA: u32 = 1;
 /// The folder within a cell's folder.
 const FOLDER: &str = ".repetitions";
 
+/// Whether repetitions are kept in the cell's folder: they are until all are done.
+pub fn is_unfinished(cell_folder: &Path) -> bool {
+    cell_folder.join(FOLDER).is_dir()
+}
+
 /// A repetition as it is kept.
 #[derive(Serialize, Deserialize)]
 struct WireKept<W> {

@@ -133,7 +133,7 @@ impl AuditArguments {
 pub fn execute(arguments: &AuditArguments) -> anyhow::Result<()> {
     let mut claim = Claim::new(&arguments.given())?;
     claim.notes.iter().for_each(|note| terminal::note(note));
-    let bars = Bars::new();
+    let bars = Bars::new(None);
     let dataset = Dataset::open(&claim.dataset, arguments.offline, &bars)?;
     claim.check_questions(dataset.questions.len())?;
     let published = claim.protocol(Protocol::for_dataset(&dataset).0);

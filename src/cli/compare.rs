@@ -27,6 +27,8 @@ use super::{Ended, folders, terminal};
 /// Two records, or two models that are measured first.
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("repeat", |repeat| repeat.help("Measure each of the two N times, each time in a new process, both in each round [default: 5]")),
+    mut_arg("turns", |turns| turns.help("Keep both in memory together and let them compute in turns of TIME, so that a machine whose speed changes from one second to the next changes both [default: 200ms offline, else none]")),
     after_help = "Exit codes: 0 pass, 1 regression, 2 bad input or failure, 3 not comparable or inconclusive."
 )]
 pub struct CompareArguments {
@@ -68,7 +70,10 @@ pub struct CompareArguments {
     /// With --run: where results go [default: reports/<UTC time>-compare]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    #[command(flatten, next_help_heading = "With --run, as in spanbench run")]
+    #[command(
+        flatten,
+        next_help_heading = "With --run, of both, as in spanbench run but for --repeat and --turns"
+    )]
     cell: CellArguments,
 }
 
@@ -99,6 +104,7 @@ pub fn execute(arguments: &CompareArguments) -> anyhow::Result<()> {
     let cells: Vec<Cell> = base.into_iter().chain(candidate).collect();
     for (path, format) in outputs {
         replace_file(path, format.of(&verdict, &cells)?.as_bytes())?;
+        terminal::note(&format!("written: {}", path.display()));
     }
     summarise(&verdict)?;
     if arguments.json {
@@ -313,5 +319,46 @@ fn without_comparison(cell: &gate::wire::WireCellVerdict) -> gate::wire::WireCel
     gate::wire::WireCellVerdict {
         comparison: None,
         ..cell.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// What differs from `run` in its defaults is told so, and is what holds.
+    #[test]
+    fn the_help_tells_the_defaults_of_compare() {
+        let command = Cli::command();
+        let compare = command.find_subcommand("compare").unwrap();
+        let help = |name: &str| {
+            let mut all = compare.get_arguments();
+            let argument = all.find(|argument| argument.get_long() == Some(name));
+            argument.unwrap().get_help().unwrap().to_string()
+        };
+        let repeat = help("repeat");
+        assert!(
+            repeat.ends_with(&format!("[default: {ROUNDS}]")),
+            "{repeat}"
+        );
+        let turn = humantime::format_duration(TURN);
+        let turns = help("turns");
+        assert!(
+            turns.contains(&format!("[default: {turn} offline,")),
+            "{turns}"
+        );
+        let run = command.find_subcommand("run").unwrap();
+        let of_run = run.get_arguments().find(|a| a.get_long() == Some("repeat"));
+        assert!(
+            of_run
+                .unwrap()
+                .get_help()
+                .unwrap()
+                .to_string()
+                .ends_with("[default: 1]")
+        );
     }
 }

@@ -17,6 +17,8 @@ pub struct Folders {
     base: PathBuf,
     /// Whether the base is this run's own.
     fresh: bool,
+    /// Whether nobody was told where it is.
+    is_untold: bool,
     /// A folder a cell.
     pub cells: Vec<Folder>,
     /// Held as long as the run goes on: two runs must not write to the same folder.
@@ -46,16 +48,11 @@ pub fn make(
     cells: &[CellPlan],
 ) -> anyhow::Result<Folders> {
     let base = base(out, name, resume)?;
-    let paths: Vec<PathBuf> = match cells {
-        [_] if out.is_some() => vec![base.clone()],
-        cells => cells
-            .iter()
-            .map(|cell| base.join(&cell.spec.name))
-            .collect(),
-    };
+    let paths = paths(out, &base, cells);
     check_layout(&base, &paths)?;
     let mut folders = Folders {
         fresh: out.is_none() || !base.exists(),
+        is_untold: out.is_none() && !resume,
         base,
         cells: Vec::with_capacity(paths.len()),
         lock: None,
@@ -110,6 +107,29 @@ fn check_layout(base: &Path, cells: &[PathBuf]) -> anyhow::Result<()> {
 /// What every cell's folder has.
 const RECORD: &str = "run.json";
 
+/// A folder a cell.
+fn paths(out: Option<&Path>, base: &Path, cells: &[CellPlan]) -> Vec<PathBuf> {
+    match cells {
+        [_] if out.is_some() => vec![base.to_owned()],
+        cells => {
+            let names = cells.iter().map(|cell| &cell.spec.name);
+            names.map(|name| base.join(name)).collect()
+        }
+    }
+}
+
+/// The folder that `--resume` goes on in, with those of the cells; nothing where there is no
+/// earlier run of this name. Nothing is made.
+pub fn earlier(
+    out: Option<&Path>,
+    name: &str,
+    cells: &[CellPlan],
+) -> Option<(PathBuf, Vec<PathBuf>)> {
+    let base = out.map(Path::to_owned).or_else(|| newest_folder(name))?;
+    let paths = paths(out, &base, cells);
+    Some((base, paths))
+}
+
 /// Locks a folder for this program, until that ends in whatever way; no file is left behind.
 /// Where the system has no locks for folders, nothing is locked.
 fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
@@ -130,6 +150,12 @@ impl Folders {
     /// The folder of the whole run.
     pub fn base(&self) -> &Path {
         &self.base
+    }
+
+    /// A line that says where results go, where that is not known yet.
+    pub fn announcement(&self) -> Option<String> {
+        let line = format!("results: {}", self.base.display());
+        self.is_untold.then_some(line)
     }
 
     /// Takes away those that were made here and hold nothing.

@@ -100,7 +100,8 @@ fn slurm(number: impl Fn(&str) -> anyhow::Result<usize>) -> anyhow::Result<(Shar
         );
     }
     let offset = id.checked_sub(least).filter(|offset| offset % step == 0);
-    let whole = most.checked_sub(least).map(|width| width / step + 1) == Some(count);
+    let width = most.checked_sub(least).map(|width| width / step);
+    let whole = width.and_then(|width| width.checked_add(1)) == Some(count);
     match offset {
         Some(offset) if whole && offset / step < count => {
             let shard = Shard::new(offset / step + 1, count)?;

@@ -1,10 +1,15 @@
-//! `spanbench list`: what there is to run.
+//! `spanbench list`: what there is to run, and what was run.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use spanbench::dataset::card::{self as dataset_card, WireDatasetSource};
 use spanbench::device::DeviceChoice;
 use spanbench::measure::environment::Environment;
 use spanbench::models::card::{self, WireCard, WirePublished, WireSource};
+use spanbench::record::listing;
+use spanbench::render;
 use spanbench::render::columns::aligned;
 use spanbench::suite::{self, Options, RunOptions, Suite};
 
@@ -16,6 +21,9 @@ pub struct ListArguments {
     /// What to list
     #[arg(value_enum, default_value = "models")]
     what: What,
+    /// With runs: the folder to look in, and in the folders of up to four levels below it [default: reports]
+    #[arg(value_name = "FOLDER")]
+    folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -28,15 +36,21 @@ enum What {
     Suites,
     /// Devices this build can compute on
     Devices,
+    /// Runs that are there, a cell a line, the latest first
+    Runs,
 }
 
 /// Prints the list, a line an entry.
 pub fn execute(arguments: &ListArguments) -> anyhow::Result<()> {
+    if arguments.folder.is_some() && !matches!(arguments.what, What::Runs) {
+        bail!("FOLDER has no meaning here, only with `spanbench list runs`; leave it out");
+    }
     let text = match arguments.what {
         What::Models => models(),
         What::Datasets => datasets(),
         What::Suites => suites()?,
         What::Devices => devices(),
+        What::Runs => runs(arguments.folder.as_deref())?,
     };
     terminal::print(&text)
 }
@@ -165,6 +179,23 @@ fn suites() -> anyhow::Result<String> {
         ]);
     }
     Ok(columns(&rows))
+}
+
+/// Where `run` writes.
+const REPORTS: &str = "reports";
+
+/// A line a cell under the folder.
+fn runs(folder: Option<&Path>) -> anyhow::Result<String> {
+    let listed = match folder {
+        // Before the first run there is no such folder, and that is no fault.
+        None if !Path::new(REPORTS).exists() => Vec::new(),
+        folder => listing::under(folder.unwrap_or(Path::new(REPORTS)))?,
+    };
+    if listed.is_empty() {
+        let folder = folder.unwrap_or(Path::new(REPORTS));
+        terminal::note(&format!("{}: no runs are here", folder.display()));
+    }
+    Ok(render::listing::text(&listed))
 }
 
 fn devices() -> String {

@@ -62,7 +62,7 @@ enum Command {
     Audit(Box<audit::AuditArguments>),
     /// Rank many runs, and write them as a page with plots, Markdown, CSV, LaTeX, model-index or JUnit XML
     Report(report::ReportArguments),
-    /// List models, data sets, suites or devices
+    /// List models, data sets, suites, devices or runs
     List(list::ListArguments),
 }
 

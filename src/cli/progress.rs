@@ -1,5 +1,7 @@
 //! Progress bars on standard error, where that is a terminal.
 
+use std::sync::{Mutex, PoisonError};
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use spanbench::hub;
 
@@ -10,14 +12,18 @@ use super::terminal;
 pub struct Bars {
     download: ProgressBar,
     work: ProgressBar,
+    /// A line that is due once something is computed.
+    announcement: Mutex<Option<String>>,
 }
 
 impl Bars {
-    /// Bars that are not drawn yet.
-    pub fn new() -> Self {
+    /// Bars that are not drawn yet. Once a cell computes, the `announcement` is made: where what
+    /// it is given is at fault, nothing comes of the run but a line that says so.
+    pub fn new(announcement: Option<String>) -> Self {
         Self {
             download: bar("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} eta {eta}"),
             work: bar("{prefix}{msg} {wide_bar} {pos}/{len} {per_sec} eta {eta}"),
+            announcement: Mutex::new(announcement),
         }
     }
 }
@@ -60,6 +66,15 @@ impl Bars {
 
     /// What a cell's process is at.
     pub fn phase(&self, name: &str) {
+        if name == "first_forward" {
+            let mut announcement = self
+                .announcement
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(line) = announcement.take() {
+                self.work.suspend(|| terminal::note(&line));
+            }
+        }
         self.work.set_message(match name {
             "accuracy" => "answering",
             "timed" => "timing",

@@ -23,7 +23,7 @@ pub struct PullArguments {
 
 /// Fetches and verifies the files and prints where they are.
 pub fn execute(arguments: &PullArguments) -> anyhow::Result<()> {
-    let bars = Bars::new();
+    let bars = Bars::new(None);
     let snapshot = match arguments.what.strip_prefix("dataset:") {
         Some(dataset) => dataset_files(dataset, arguments.offline, &bars)?,
         None => match locate::repository(&arguments.what)? {

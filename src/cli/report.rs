@@ -147,13 +147,14 @@ pub fn execute(arguments: &ReportArguments) -> anyhow::Result<()> {
     let output = output.transpose()?;
     let mut cells = Vec::new();
     for path in &arguments.runs {
-        cells.extend(run::open(path)?);
+        cells.extend(open(path)?);
     }
     let board = leaderboard::leaderboard(&cells, &arguments.settings())?;
     match output {
         Some((path, format)) => {
             let text = arguments.file(format, &cells, &board)?;
             replace_file(path, text.as_bytes())?;
+            terminal::note(&format!("written: {}", path.display()));
         }
         None if arguments.json => terminal::print_json(&board)?,
         None => terminal::print(&board::text(&board, terminal::emphasis()))?,
@@ -164,6 +165,20 @@ pub fn execute(arguments: &ReportArguments) -> anyhow::Result<()> {
         return Err(Ended::Answer(1).into());
     }
     Ok(())
+}
+
+/// The cells of a run, of a suite in the suite's order: what its author put first is the base.
+fn open(path: &Path) -> anyhow::Result<Vec<Cell>> {
+    let mut cells = run::open(path)?;
+    if let Some(manifest) = WireManifest::read(path) {
+        let place = |cell: &Cell| {
+            let mut named = manifest.cells.iter();
+            named.position(|named| named.name == cell.name())
+        };
+        // Those that are none of the suite's stay in the order of their names, behind it.
+        cells.sort_by_key(|cell| place(cell).unwrap_or(usize::MAX));
+    }
+    Ok(cells)
 }
 
 impl ReportArguments {
@@ -192,46 +207,69 @@ impl ReportArguments {
         }
     }
 
-    /// The page with plots: each cell is compared with the base, or else with the first, where it
-    /// is of the same data.
+    /// The cell that others are compared with: the one that `--base` calls, else the first of the
+    /// leaderboard's base.
+    fn base<'a>(
+        &self,
+        runs: &[&'a Run],
+        board: &WireLeaderboard,
+    ) -> anyhow::Result<Option<&'a Run>> {
+        let Some(name) = &self.base else {
+            return Ok(runs.first().copied());
+        };
+        let model = leaderboard::model_called(board, name)?;
+        let rows = board.tables.iter().flat_map(|table| &table.rows);
+        let of_model = rows.filter(|row| row.model == model);
+        let paths: Vec<&str> = of_model.map(|row| row.path.as_str()).collect();
+        let is_of_model = |run: &&&Run| {
+            let path = run.path.display().to_string();
+            paths.contains(&path.as_str())
+        };
+        let of_model = runs.iter().filter(is_of_model);
+        // Of equal keys the first.
+        Ok(of_model.min_by_key(|run| run.record.cell != *name).copied())
+    }
+
+    /// The page with plots: each cell is compared with the base where it is of the same data.
     fn page(&self, cells: &[Cell], board: &WireLeaderboard) -> anyhow::Result<String> {
         let runs = cells.iter().filter_map(|cell| match cell {
             Cell::Finished(run) => Some(&**run),
             Cell::Failed { .. } => None,
         });
         let runs: Vec<&Run> = runs.collect();
-        let is_base = |run: &&&Run| {
-            let base = self.base.as_ref();
-            base.is_none_or(|base| [&run.record.model.id, &run.record.cell].contains(&base))
+        let settings = compare::Settings {
+            resamples: self.resamples.max(1),
+            seed: self.seed,
+            ..compare::Settings::default()
         };
         let mut comparisons = Vec::new();
-        if let Some(base) = runs.iter().find(is_base) {
-            let settings = compare::Settings {
-                resamples: self.resamples.max(1),
-                seed: self.seed,
-                ..compare::Settings::default()
-            };
-            let others = runs.iter().filter(|run| !std::ptr::eq(**run, *base));
+        if let Some(base) = self.base(&runs, board)? {
+            let others = runs.iter().filter(|run| !std::ptr::eq(**run, base));
             let same = others.filter(|run| run.record.dataset.sha256 == base.record.dataset.sha256);
             let found =
                 same.map(|run| WireComparison::from(&compare::compare(base, run, &settings)));
             comparisons.extend(found);
         }
-        let manifests = self.runs.iter().filter_map(|run| WireManifest::read(run));
-        let manifests: Vec<WireManifest> = manifests.collect();
-        let names: Vec<&str> = manifests.iter().map(|m| m.name.as_str()).collect();
-        let prose: Vec<String> = manifests.iter().map(WireManifest::prose).collect();
+        let (title, description) = self.suites();
         Ok(html::page(&Page {
-            title: &match names.as_slice() {
-                [] => "spanbench".to_owned(),
-                names => names.join(", "),
-            },
-            description: &prose.join("\n\n"),
+            title: title.as_deref().unwrap_or("spanbench"),
+            description: &description,
             cells,
             samples: &samples(cells)?,
             comparisons: &comparisons,
             leaderboard: Some(board),
         }))
+    }
+
+    /// The names of the suites whose folders are named, where there are any, and what they say of
+    /// themselves, in Markdown.
+    fn suites(&self) -> (Option<String>, String) {
+        let manifests = self.runs.iter().filter_map(|run| WireManifest::read(run));
+        let manifests: Vec<WireManifest> = manifests.collect();
+        let names: Vec<&str> = manifests.iter().map(|m| m.name.as_str()).collect();
+        let prose: Vec<String> = manifests.iter().map(WireManifest::prose).collect();
+        let title = (!names.is_empty()).then(|| names.join(", "));
+        (title, prose.join("\n\n"))
     }
 
     /// What the file is to hold.
@@ -243,7 +281,10 @@ impl ReportArguments {
     ) -> anyhow::Result<String> {
         Ok(match format {
             Format::Html => self.page(cells, board)?,
-            Format::Markdown => board::markdown(board),
+            Format::Markdown => {
+                let (title, description) = self.suites();
+                board::markdown(board, title.as_deref(), &description)
+            }
             Format::Csv => csv::csv(board),
             Format::Latex => latex::latex(board),
             Format::ModelIndex => {

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use spanbench::record::{Folder, baseline};
-use spanbench::render::dry_run::{self, DryRun};
+use spanbench::render::dry_run::{self, DryRun, Start};
 use spanbench::suite::estimate::{self, Earlier};
 use spanbench::suite::manifest::WireManifest;
 use spanbench::suite::{CellPlan, Options, RunOptions, RunSettings, Suite};
 
 use super::cell_arguments::CellArguments;
 use super::job_array::ShardArguments;
+use super::rounds::resume::{self, Asked, Found};
 use super::rounds::{self, Plan};
 use super::{cells, folders, terminal};
 
@@ -49,7 +50,8 @@ pub struct RunArguments {
     /// Keep the records as reports/baseline/NAME, to compare later runs with
     #[arg(long, value_name = "NAME", value_parser = baseline_name, conflicts_with_all = ["dry_run", "shard"])]
     save_baseline: Option<String>,
-    /// List the cells with the time they will take, and run none; nothing is fetched or written
+    /// List the cells with the time they will take, and run none; nothing is fetched or written. With --resume also which
+    /// are kept, which go on, and which run again and why
     #[arg(long)]
     dry_run: bool,
     /// Print the record as JSON in place of the table
@@ -99,11 +101,11 @@ fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
             cell.take_shard(shard);
         }
     }
-    if arguments.dry_run {
-        return show(suite.as_ref(), &cells, &settings, arguments);
-    }
     let name = suite.as_ref().map(|suite| suite.name.as_str());
     let name = name.unwrap_or(&cells[0].spec.name);
+    if arguments.dry_run {
+        return show(suite.as_ref(), name, &cells, &settings, arguments);
+    }
     let out = arguments.out.as_deref();
     let folders = folders::make(out, name, arguments.resume, &cells)?;
     if let Some(suite) = &suite {
@@ -133,17 +135,25 @@ fn run(suite: Option<&str>, arguments: &RunArguments) -> anyhow::Result<()> {
 /// Prints what would be run.
 fn show(
     suite: Option<&Suite>,
+    name: &str,
     cells: &[CellPlan],
     run: &RunSettings,
     arguments: &RunArguments,
 ) -> anyhow::Result<()> {
     let folders = [Some(Path::new("reports")), arguments.out.as_deref()];
     let folders: Vec<&Path> = folders.into_iter().flatten().collect();
-    let estimates = estimate::estimates(cells, run, &Earlier::read(&folders));
+    let starts = if arguments.resume {
+        starts(arguments.out.as_deref(), name, cells, run)
+    } else {
+        vec![Start::New; cells.len()]
+    };
+    let done: Vec<usize> = starts.iter().map(|start| start.done(run)).collect();
+    let estimates = estimate::estimates(cells, run, &done, &Earlier::read(&folders));
     let plan = DryRun {
         suite,
         cells,
         run,
+        starts: arguments.resume.then_some(starts.as_slice()),
         estimates: &estimates,
     };
     if arguments.json {
@@ -151,6 +161,35 @@ fn show(
     } else {
         terminal::print(&dry_run::text(&plan))
     }
+}
+
+/// Where each cell starts with `--resume`.
+fn starts(out: Option<&Path>, name: &str, cells: &[CellPlan], run: &RunSettings) -> Vec<Start> {
+    let Some((base, paths)) = folders::earlier(out, name, cells) else {
+        terminal::note(&format!("reports: there is no earlier run of {name}"));
+        return vec![Start::New; cells.len()];
+    };
+    if out.is_none() {
+        terminal::note(&format!("results: {}", base.display()));
+    }
+    let found = cells.iter().zip(&paths);
+    let found = found.map(|(cell, path)| {
+        let asked = Asked::of(run, cell);
+        let found = match asked.fault {
+            Some(fault) => Found::OutOfReach(fault),
+            None => resume::find(run, cell, &asked.sha256, path),
+        };
+        match found {
+            Found::Nothing => Start::New,
+            Found::Finished(_) => Start::Kept,
+            Found::Repetitions(works) => Start::After(works.len()),
+            Found::Changed(reason) => Start::Again(reason.to_owned()),
+            Found::Failed(kind) => Start::Again(format!("it failed: {kind}")),
+            Found::OutOfReach(_) if !path.join("run.json").exists() => Start::New,
+            Found::OutOfReach(fault) => Start::Unknown(fault),
+        }
+    });
+    found.collect()
 }
 
 impl RunArguments {

@@ -64,7 +64,7 @@ fn threshold(text: &str) -> Result<f64, String> {
 
 /// Scores the file and prints what the official script prints.
 pub fn execute(arguments: &ScoreArguments) -> anyhow::Result<()> {
-    let bars = Bars::new();
+    let bars = Bars::new(None);
     let mut asked = asked(arguments)?;
     asked.questions.shard = arguments.part.shard()?;
     let mut dataset = Dataset::open(&arguments.dataset, arguments.offline, &bars)?;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
+use spanbench::render::columns::plain;
 
 /// Writes the result to standard output.
 ///
@@ -27,10 +28,7 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 /// Writes a line to standard error.
 pub fn note(line: &str) {
     // A file's name may hold anything, and a note is one line.
-    let line: String = line
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let line = plain(line);
     // Where standard error is gone, nobody is there to be told.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

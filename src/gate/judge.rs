@@ -23,7 +23,8 @@ pub fn judge(
     let cells = pairs(base, candidate).into_iter();
     let cells: Vec<WireCellVerdict> = cells
         .map(|pair| judge_pair(pair, gate))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<_, _>>()
+        .map_err(|fault: GateError| fault.of_file(gate_file))?;
     let outcome = gate.outcome(cells.iter().flat_map(|cell| &cell.checks));
     Ok(WireGateVerdict {
         schema: SCHEMA,

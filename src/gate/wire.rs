@@ -39,8 +39,10 @@ pub enum GateError {
         message: String,
     },
     /// It has a limit of a slice that the questions do not have.
-    #[error("the gate's slice \"{slice}\" is none of these questions'; there are {known}")]
+    #[error("{path}: slice \"{slice}\" is none of these questions'; there are {known}")]
     NoSuchSlice {
+        /// The gate's file.
+        path: String,
         /// The slice.
         slice: String,
         /// Those there are.
@@ -49,6 +51,14 @@ pub enum GateError {
 }
 
 impl GateError {
+    /// Names the file that the gate was read from.
+    pub(super) fn of_file(mut self, file: Option<&str>) -> Self {
+        if let (Self::NoSuchSlice { path, .. }, Some(file)) = (&mut self, file) {
+            file.clone_into(path);
+        }
+        self
+    }
+
     pub(super) fn no_such_slice(slice: &str, known: &[WireSliceComparison]) -> Self {
         /// As many as fit into a line.
         const SHOWN: usize = 30;
@@ -56,6 +66,7 @@ impl GateError {
         let names = names.map(|slice| format!("{}={}", slice.property, slice.name));
         let known: Vec<String> = names.take(SHOWN).collect();
         Self::NoSuchSlice {
+            path: "the gate".to_owned(),
             slice: slice.to_owned(),
             known: known.join(", "),
         }
@@ -137,6 +148,14 @@ impl Gate {
                 format!("line {}: ", before.matches('\n').count() + 1)
             });
             let message = fault.message().lines().collect::<Vec<_>>().join(" ");
+            let value: Option<toml::Table> = toml::from_str(text).ok();
+            let is_table =
+                value.is_some_and(|gate| gate.get("slice").is_some_and(|s| !s.is_array()));
+            let message = if is_table {
+                "slice must be a list: write each as [[slice]], with its name".to_owned()
+            } else {
+                message
+            };
             malformed(line.unwrap_or_default(), message)
         })?;
         let gate = Self::from_wire(wire).map_err(|(key, m)| malformed(format!("{key}: "), m))?;
@@ -332,6 +351,14 @@ mod tests {
         for (text, part) in [
             ("level = 0.9", "schema"),
             ("schema = 2", "reads version 1"),
+            (
+                "schema = 1\n[slice]\nname = \"answer=yes\"",
+                "line 2: slice must be a list: write each as [[slice]]",
+            ),
+            (
+                "schema = 1\n[[slice]]\nmax-f1-drop = 1",
+                "line 2: missing field `name`",
+            ),
             ("schema = 1\nlevl = 0.9", "line 2: unknown field `levl`"),
             ("schema = 1\nlevel = 1.5", "level is 1.5"),
             ("schema = 1\nresamples = 0", "resamples is 0"),

@@ -90,8 +90,27 @@ impl Limit {
             None => Verdict::Unknown(format!("{} is not known", self.name)),
             Some(value) if self.at_least && value >= self.bound => Verdict::Within,
             Some(value) if !self.at_least && value <= self.bound => Verdict::Within,
-            Some(value) => Verdict::Over(format!("{} {value:.4}{}", self.name, self.unit)),
+            Some(value) => {
+                let value = self.outside(value);
+                Verdict::Over(format!("{} {value}{}", self.name, self.unit))
+            }
         }
+    }
+
+    /// A figure that is outside, with three digits, and more where it would look as if it were
+    /// within.
+    fn outside(&self, value: f64) -> String {
+        let fewest = match value.abs() {
+            size if size >= 99.95 => 0,
+            size if size >= 9.995 => 1,
+            _ => 2,
+        };
+        let mut texts = (fewest..=9).map(|decimals| format!("{value:.decimals$}"));
+        let is_outside = |text: &String| {
+            let shown = text.parse::<f64>();
+            shown.is_ok_and(|shown| (shown < self.bound) == self.at_least && shown != self.bound)
+        };
+        texts.find(is_outside).unwrap_or_else(|| value.to_string())
     }
 }
 
@@ -217,4 +236,31 @@ fn lead(source: &Table<'_>, choice: &WireChoice, settings: &Settings) -> Option<
         f1_difference: difference / common.questions as f64,
         interval: interval.map(|[interval]| [interval.lower, interval.upper]),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_outside_have_the_digits_that_show_it() {
+        let limit = |bound, at_least| Limit {
+            name: String::new(),
+            unit: "",
+            bound,
+            at_least,
+            figure: |_, _| None,
+            percentile: Percentile::default(),
+        };
+        for (bound, at_least, value, text) in [
+            (700.0, false, 812.345_678, "812"),
+            (700.0, false, 700.3, "700.3"),
+            (50.0, false, 50.004, "50.004"),
+            (5.0, true, 4.321, "4.32"),
+            (5.0, true, 4.9999, "4.9999"),
+            (0.0, false, 1e-12, "0.000000000001"),
+        ] {
+            assert_eq!(limit(bound, at_least).outside(value), text);
+        }
+    }
 }

@@ -140,6 +140,15 @@ pub fn leaderboard(
     })
 }
 
+/// The model of `board` that is called `name`: by its name there, its id or a cell of it.
+///
+/// # Errors
+///
+/// Fails where it is none of them, or several.
+pub fn model_called(board: &WireLeaderboard, name: &str) -> Result<String, LeaderboardError> {
+    speeds::resolve(name, &board.tables, &speeds::models(&board.tables))
+}
+
 /// The runs by what makes their accuracy comparable, tables in the order of their first run, runs
 /// by falling F1, with the names of their models.
 fn grouped<'a>(runs: &[&'a Run], names: &[String]) -> Vec<(Table<'a>, Vec<String>)> {

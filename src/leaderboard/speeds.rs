@@ -62,7 +62,7 @@ pub(super) fn speeds(
 }
 
 /// The names of all models with figures, in the order of the rows.
-fn models(tables: &[WireTable]) -> Vec<String> {
+pub(super) fn models(tables: &[WireTable]) -> Vec<String> {
     let mut models: Vec<String> = Vec::new();
     for row in tables.iter().flat_map(|table| &table.rows) {
         if row.error.is_none() && !models.contains(&row.model) {
@@ -73,7 +73,7 @@ fn models(tables: &[WireTable]) -> Vec<String> {
 }
 
 /// The model called `name`: by its name here, its id or the name of a cell of it.
-fn resolve(
+pub(super) fn resolve(
     name: &str,
     tables: &[WireTable],
     models: &[String],

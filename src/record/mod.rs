@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod folder;
+pub mod listing;
 pub mod run;
 pub mod wire;
 

@@ -3,7 +3,7 @@
 /// Lays rows out two spaces apart, the first `names` columns to the left and
 /// figures to the right. All rows have as many cells as the first.
 ///
-/// A cell may hold anything, and a row is one line: control characters become spaces.
+/// A cell may hold anything, and a row is one line: see [`plain`].
 pub fn aligned(rows: &[Vec<String>], names: usize) -> Vec<String> {
     let rows: Vec<Vec<String>> = rows
         .iter()
@@ -30,14 +30,25 @@ pub fn aligned(rows: &[Vec<String>], names: usize) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-fn plain(cell: &str) -> String {
-    let plain = cell.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.collect()
+/// Names may hold anything: a line stays one and reads from left to right, and a terminal is told
+/// nothing but text.
+pub fn plain(text: &str) -> String {
+    let plain = |c: char| match c {
+        '\u{061c}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        '\u{2028}' | '\u{2029}' => ' ',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    text.chars().map(plain).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::aligned;
+    use super::{aligned, plain};
 
     #[test]
     fn names_stand_left_and_figures_right() {
@@ -45,5 +56,11 @@ mod tests {
         let rows = rows.map(|row| row.map(str::to_owned).to_vec());
         assert_eq!(aligned(&rows, 1), ["a      1.5", "b [1m   10"]);
         assert!(aligned(&[], 1).is_empty());
+    }
+
+    #[test]
+    fn names_cannot_turn_a_line_around_or_break_it() {
+        let hostile = "a\u{202e}b\u{2067}c\nd\u{2028}e\u{9b}f";
+        assert_eq!(plain(hostile), "a\u{fffd}b\u{fffd}c d e f");
     }
 }

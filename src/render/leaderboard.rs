@@ -1,6 +1,6 @@
 //! A leaderboard for a terminal and as Markdown.
 
-use super::columns::aligned;
+use super::columns::{aligned, plain};
 use super::figure;
 use super::markdown::escape;
 use crate::leaderboard::wire::{
@@ -47,9 +47,16 @@ pub fn text(board: &WireLeaderboard, emphasis: (&str, &str)) -> String {
     text
 }
 
-/// The leaderboard as a Markdown page of tables.
-pub fn markdown(board: &WireLeaderboard) -> String {
-    let mut page = "# Leaderboard\n".to_owned();
+/// The leaderboard as a Markdown page of tables, below the `title` of what was run, if it has one,
+/// and its `description`: plain text, an empty line begins a new paragraph.
+pub fn markdown(board: &WireLeaderboard, title: Option<&str>, description: &str) -> String {
+    let title = title.map(|title| format!(": {}", escape(title)));
+    let mut page = format!("# Leaderboard{}\n", title.unwrap_or_default());
+    for paragraph in description.split("\n\n").map(str::trim) {
+        if !paragraph.is_empty() {
+            page += &format!("\n{}\n", escape(paragraph));
+        }
+    }
     for sheet in sheets(board) {
         page += &format!("\n## {}\n\n", escape(&sheet.title));
         page += &format!("| {} |\n", sheet.headings.join(" | "));
@@ -366,19 +373,4 @@ fn outside(board: &WireLeaderboard, choice: &WireChoice) -> Vec<String> {
         format!("outside: {} on {}: {reasons}", row.model, table.dataset)
     })
     .collect()
-}
-
-/// Names may hold anything: a line stays one, and reads from left to right.
-fn plain(text: &str) -> String {
-    let plain = |c: char| match c {
-        '\u{061c}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        '\u{2028}' | '\u{2029}' => ' ',
-        c if c.is_control() => ' ',
-        c => c,
-    };
-    text.chars().map(plain).collect()
 }

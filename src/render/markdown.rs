@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::analysis::{self, Section};
+use super::columns::plain;
 use super::{COLUMNS, figure, measurement};
 use crate::record::WireRecord;
 use crate::record::wire::{WireAccuracy, WireDataset, WireLatencies, WireModel, WireProtocol};
@@ -272,13 +273,12 @@ fn environment(record: &WireRecord) -> Vec<Row> {
 /// Text that Markdown takes literally, on one line of a table.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in plain(text).chars() {
         match character {
             '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' => escaped.extend(['\\', character]),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '&' => escaped.push_str("&amp;"),
-            control if control.is_control() => escaped.push(' '),
             other => escaped.push(other),
         }
     }
@@ -292,5 +292,6 @@ mod tests {
     #[test]
     fn names_cannot_break_out_of_the_table() {
         assert_eq!(escape("a|b\n<i>"), "a\\|b &lt;i&gt;");
+        assert_eq!(escape("a\u{202e}b"), "a\u{fffd}b");
     }
 }

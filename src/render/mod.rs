@@ -11,6 +11,7 @@ pub mod html;
 pub mod junit;
 pub mod latex;
 pub mod leaderboard;
+pub mod listing;
 pub mod markdown;
 pub mod measurement;
 pub mod merged;

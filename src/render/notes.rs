@@ -2,7 +2,7 @@
 
 use crate::record::CellRecord;
 
-use super::columns::aligned;
+use super::columns::{aligned, plain};
 use super::measurement;
 use crate::record::wire::{WireRecord, WireScenario};
 
@@ -102,11 +102,4 @@ fn doubt_lines(record: &WireRecord) -> Vec<String> {
         lines.push(format!("? {}: and {more} more, see run.json", record.cell));
     }
     lines
-}
-
-/// Names and answers may hold anything; a line stays one.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }

@@ -51,11 +51,13 @@ pub enum Basis {
     },
     /// The model's parameters and the machine's peak.
     Peak,
+    /// All repetitions are done.
+    Done,
     /// There is none.
     None,
 }
 
-/// How long a cell will take, all its repetitions together.
+/// How long a cell will take, all its repetitions together that are still to be done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
     /// Seconds, where there is anything to go by. What must be fetched first is not counted.
@@ -116,18 +118,41 @@ fn collect(folder: &Path, depth: usize, records: &mut Vec<(PathBuf, WireRecord)>
     }
 }
 
-/// The estimate of each cell. Nothing is fetched or measured.
-pub fn estimates(cells: &[CellPlan], run: &RunSettings, earlier: &Earlier) -> Vec<Estimate> {
+/// The estimate of each cell, of which so many repetitions are `done`. Nothing is fetched or
+/// measured.
+pub fn estimates(
+    cells: &[CellPlan],
+    run: &RunSettings,
+    done: &[usize],
+    earlier: &Earlier,
+) -> Vec<Estimate> {
     let peak = |cell: &CellSpec| roofline::cached(cell.settings.threads);
-    let cells = cells.iter();
+    let cells = cells.iter().zip(done);
+    let repetitions = |done| Repetitions {
+        of: run.repetitions,
+        done,
+    };
     cells
-        .map(|cell| estimate(cell, run, earlier, &peak))
+        .map(|(cell, done)| estimate(cell, repetitions(*done), earlier, &peak))
         .collect()
+}
+
+/// How often a cell is measured, and how much of that is done.
+#[derive(Debug, Clone, Copy)]
+struct Repetitions {
+    of: usize,
+    done: usize,
+}
+
+impl Repetitions {
+    fn left(self) -> usize {
+        self.of.saturating_sub(self.done)
+    }
 }
 
 fn estimate(
     cell: &CellPlan,
-    run: &RunSettings,
+    repetitions: Repetitions,
     earlier: &Earlier,
     peak: &dyn Fn(&CellSpec) -> Option<Roofline>,
 ) -> Estimate {
@@ -135,6 +160,12 @@ fn estimate(
         seconds: None,
         basis: Basis::None,
     };
+    if repetitions.left() == 0 {
+        return Estimate {
+            seconds: Some(0.0),
+            basis: Basis::Done,
+        };
+    }
     // Another program has another speed.
     if cell.program.is_some() {
         return none;
@@ -142,7 +173,7 @@ fn estimate(
     let spec = &cell.spec;
     if let Some((path, record)) = earlier.find(|record| is_same_cell(spec, record)) {
         return Estimate {
-            seconds: Some(taken(record, run.repetitions)),
+            seconds: Some(taken(record, repetitions)),
             basis: Basis::SameCell {
                 record: path.clone(),
             },
@@ -165,7 +196,7 @@ fn estimate(
         },
     };
     let each_s = tokens_a_question(spec, earlier) * seconds_a_token;
-    let seconds = cell_s(spec, run.repetitions, questions, each_s);
+    let seconds = cell_s(spec, repetitions, questions, each_s);
     // A record of a fault may hold anything.
     if !seconds.is_finite() {
         return none;
@@ -178,10 +209,15 @@ fn estimate(
 
 /// Seconds that so many repetitions of a cell with this record take: those after the first do
 /// without the accuracy pass.
-fn taken(record: &WireRecord, repetitions: usize) -> f64 {
+fn taken(record: &WireRecord, repetitions: Repetitions) -> f64 {
     let later = record.repetitions.get(1);
     let later = later.map_or(record.wall_s, |repetition| repetition.wall_s);
-    record.wall_s + later * (repetitions - 1) as f64
+    let left = repetitions.left() as f64;
+    if repetitions.done == 0 {
+        record.wall_s + later * (left - 1.0)
+    } else {
+        later * left
+    }
 }
 
 fn is_same_model(spec: &CellSpec, record: &WireRecord) -> bool {
@@ -299,8 +335,9 @@ fn by_peak(spec: &CellSpec, peak: &dyn Fn(&CellSpec) -> Option<Roofline>) -> Opt
     Some(OPERATIONS * parameters as f64 / (peak * PEAK_FRACTION))
 }
 
-/// Seconds of a cell: the pass over all questions that is scored, and a timed one a repetition.
-fn cell_s(spec: &CellSpec, repetitions: usize, questions: usize, each_s: f64) -> f64 {
+/// Seconds of a cell: the pass over all questions that is scored in the first repetition, and a
+/// timed one in each.
+fn cell_s(spec: &CellSpec, repetitions: Repetitions, questions: usize, each_s: f64) -> f64 {
     let pass = questions as f64 * each_s;
     let rules = &spec.settings.timing.rules;
     let shortest = rules.min_duration.as_secs_f64();
@@ -323,7 +360,8 @@ fn cell_s(spec: &CellSpec, repetitions: usize, questions: usize, each_s: f64) ->
             }
         }
     };
-    pass + repetitions as f64 * (START.as_secs_f64() + timed)
+    let scored = if repetitions.done == 0 { pass } else { 0.0 };
+    scored + repetitions.left() as f64 * (START.as_secs_f64() + timed)
 }
 
 #[cfg(test)]
@@ -336,42 +374,59 @@ mod tests {
         (CellPlan::new("cell", options, &run).unwrap(), run)
     }
 
+    fn all(of: usize) -> Repetitions {
+        Repetitions { of, done: 0 }
+    }
+
     #[test]
     fn a_pass_is_scored_and_others_are_timed() {
         let (offline, _) = plan(&Options::default());
         // 20 questions a second: a pass of 10 s is as long as is asked for; one of 1 s is not.
-        assert_eq!(cell_s(&offline.spec, 1, 200, 0.05), 10.0 + 5.0 + 10.0);
-        assert_eq!(cell_s(&offline.spec, 1, 20, 0.05), 1.0 + 5.0 + 5.0);
-        assert_eq!(cell_s(&offline.spec, 3, 20, 0.05), 1.0 + 30.0);
+        assert_eq!(cell_s(&offline.spec, all(1), 200, 0.05), 10.0 + 5.0 + 10.0);
+        assert_eq!(cell_s(&offline.spec, all(1), 20, 0.05), 1.0 + 5.0 + 5.0);
+        assert_eq!(cell_s(&offline.spec, all(3), 20, 0.05), 1.0 + 30.0);
         let (stream, _) = plan(&Options {
             scenario: Some(Scenario::MultiStream),
             ..Options::default()
         });
         // 64 queries of 8 questions.
-        assert_eq!(cell_s(&stream.spec, 1, 20, 0.05), 1.0 + 5.0 + 512.0 * 0.05);
+        assert_eq!(
+            cell_s(&stream.spec, all(1), 20, 0.05),
+            1.0 + 5.0 + 512.0 * 0.05
+        );
         let (server, _) = plan(&Options {
             scenario: Some(Scenario::Server),
             rate: Some(2.0),
             ..Options::default()
         });
-        assert_eq!(cell_s(&server.spec, 1, 20, 0.05), 1.0 + 5.0 + 50.0);
-        assert!(cell_s(&offline.spec, 1, 0, 0.05).is_finite());
+        assert_eq!(cell_s(&server.spec, all(1), 20, 0.05), 1.0 + 5.0 + 50.0);
+        // The second and third of three: no pass is scored.
+        let rest = Repetitions { of: 3, done: 1 };
+        assert_eq!(cell_s(&offline.spec, rest, 200, 0.05), 30.0);
+        assert!(cell_s(&offline.spec, all(1), 0, 0.05).is_finite());
     }
 
     #[test]
     fn without_a_record_or_a_peak_there_is_no_estimate() {
         let (cell, run) = plan(&Options::default());
         let earlier = Earlier::default();
-        let found = estimate(&cell, &run, &earlier, &|_| None);
+        let found = estimate(&cell, all(1), &earlier, &|_| None);
         assert_eq!((found.seconds, found.basis), (None, Basis::None));
         let other = CellPlan {
             program: Some("other".into()),
             ..cell
         };
         assert_eq!(
-            estimate(&other, &run, &earlier, &|_| None).basis,
+            estimate(&other, all(1), &earlier, &|_| None).basis,
             Basis::None
         );
+        let run = RunSettings {
+            repetitions: 2,
+            ..run
+        };
+        let done = estimates(&[other], &run, &[2], &earlier);
+        assert_eq!((done[0].seconds, &done[0].basis), (Some(0.0), &Basis::Done));
+        assert_eq!(total(&done), (0.0, 0));
         assert_eq!(total(&[]), (0.0, 0));
     }
 

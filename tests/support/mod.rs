@@ -11,6 +11,7 @@ pub mod runs;
 pub mod stub;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A path within the project.
@@ -27,8 +28,15 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("skipped: {} is not here", path.display());
+    skipped(&format!("{} is not here", path.display()));
     None
+}
+
+/// Says that a test, or a part of one, is skipped, and why: past the test runner, which shows what
+/// tests print only where they fail.
+pub fn skipped(why: &str) {
+    // Where standard error is gone, nobody is there to be told.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
 /// Reads a JSON file.

@@ -33,6 +33,14 @@ pub fn assert_refused(output: &Output, parts: &[&str]) {
     }
 }
 
+/// A run of four questions in short windows.
+pub fn short_run(home: &Path) -> Command {
+    let mut command = spanbench(home);
+    command.args(["run", "--limit", "4", "--max-seq-len", "96"]);
+    command.args(["--doc-stride", "16", "--resamples", "10"]);
+    command
+}
+
 /// No file of a run is there, whole or half, and no empty folder.
 pub fn assert_nothing_written(folder: &Path) {
     assert!(!folder.exists(), "{} is there", folder.display());

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::skipped;
+
 /// A browser with one window. It is closed when this is dropped.
 pub struct Browser {
     driver: Child,
@@ -29,9 +31,7 @@ impl Browser {
         let driver = match driver {
             Ok(driver) => driver,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!(
-                    "skipped: chromedriver is not installed; scripts/install-test-tools installs it"
-                );
+                skipped("chromedriver is not installed; scripts/install-test-tools installs it");
                 return None;
             }
             Err(error) => panic!("chromedriver: {error}"),

@@ -1,6 +1,7 @@
 //! The rounds of a run: every cell once a round, each in a process of its own.
 
 mod interrupt;
+pub mod resume;
 mod round;
 mod state;
 
@@ -127,7 +128,7 @@ pub fn measure(plan: &Plan, folders: &Folders) -> anyhow::Result<Measured> {
 /// The repetitions of different cells in turn, so that a machine that becomes slower makes all
 /// cells slower.
 fn all_rounds(plan: &Plan, folders: &Folders) -> anyhow::Result<Measured> {
-    let bars = Bars::new();
+    let bars = Bars::new(folders.announcement());
     let peaks = Peaks::measure(plan)?;
     let cells = plan.cells.iter().zip(&folders.cells);
     let mut cells: Vec<Progressing> = cells
@@ -245,9 +246,16 @@ impl Peaks {
 /// Notes, table or JSON, and where the records lie.
 fn conclude(plan: &Plan, measured: &Measured) -> anyhow::Result<()> {
     let records: Vec<CellRecord> = measured.records.iter().map(|(_, r)| r.clone()).collect();
-    for record in &records {
-        if let CellRecord::Finished(record) = record {
-            notes(record);
+    let finished = records.iter().filter_map(|record| match record {
+        CellRecord::Finished(record) => Some(record),
+        CellRecord::Failed(_) => None,
+    });
+    let mut told: Vec<String> = Vec::new();
+    for note in finished.flat_map(|record| notes(record)) {
+        // Cells of the same data set have the same to say.
+        if !told.contains(&note) {
+            terminal::note(&note);
+            told.push(note);
         }
     }
     // A program that reads JSON is given some also where a shard without questions has no record.
@@ -260,15 +268,18 @@ fn conclude(plan: &Plan, measured: &Measured) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn notes(record: &WireRecord) {
-    for warning in &record.warnings {
-        terminal::note(&format!("warning: {warning}"));
-    }
+fn notes(record: &WireRecord) -> Vec<String> {
+    let warnings = record.warnings.iter();
+    let mut notes: Vec<String> = warnings.map(|text| format!("warning: {text}")).collect();
     let protocol = &record.protocol;
     if let Some(reason) = &protocol.auto_reason {
-        let note = scoring::auto_note(&record.dataset.id, &protocol.name, reason);
-        terminal::note(&note);
+        notes.push(scoring::auto_note(
+            &record.dataset.id,
+            &protocol.name,
+            reason,
+        ));
     }
+    notes
 }
 
 /// The table; or, as JSON, the record of the one cell or those of all.

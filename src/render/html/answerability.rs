@@ -117,7 +117,7 @@ fn figures(told: &[Told<'_>]) -> Markup {
                 percent(counts.no_answer.f1),
                 percent(curve.map(|curve| curve.average_precision)),
                 percent(calibration.map(|calibration| calibration.expected_calibration_error)),
-                Field::figure(calibration.map(|calibration| calibration.brier), 4),
+                Field::figure(calibration.map(|calibration| calibration.brier), 3),
             ],
             properties: Vec::new(),
         }

@@ -10,6 +10,7 @@ use crate::leaderboard::wire::{
     WireBudget, WireConditions, WireLeaderboard, WireRow, WireSpeeds, WireTable,
 };
 use crate::render::figure;
+use crate::render::leaderboard::letter;
 
 /// The tables, then what is best within a budget, then speeds against a base. Nothing where there
 /// is but one model to rank.
@@ -70,7 +71,7 @@ fn table(number: usize, board: &WireTable) -> Markup {
         Column::words("on the front of F1 and"),
     ];
     if board.conditions.len() > 1 {
-        columns.push(Column::figures("conditions"));
+        columns.push(Column::words("conditions"));
     }
     let rows = board.rows.iter().enumerate();
     let rows = rows.map(|(place, row)| board_row(board, place, row, &scale, best, columns.len()));
@@ -83,11 +84,15 @@ fn table(number: usize, board: &WireTable) -> Markup {
         class: "wide",
     };
     let mut content = element("h3", &[], Markup::foreign(&what)).and(table.markup());
-    let conditions = board.conditions.iter().map(|conditions| {
-        let text = format!("{}, {}", under(conditions), conditions.machine);
+    let several = board.conditions.len() > 1;
+    let conditions = board.conditions.iter().enumerate();
+    let conditions = conditions.map(|(place, conditions)| {
+        let of = several.then(|| format!("{}: ", letter(place)));
+        let of = of.unwrap_or_default();
+        let text = format!("{of}{}, {}", under(conditions), conditions.machine);
         element("li", &[], Markup::foreign(&text))
     });
-    let list = element("ol", &[], conditions.collect());
+    let list = element("ul", &[], conditions.collect());
     let text =
         Markup::text("Conditions; speed, latency, memory and energy compare only within the same.");
     content.push(element("div", &[("class", "hint")], text.and(list)));
@@ -157,8 +162,8 @@ fn board_row(
         Field::text(fronts.join(", ")),
     ];
     if board.conditions.len() > 1 {
-        let number = row.conditions.map(|number| (number + 1) as f64);
-        fields.push(Field::figure(number, 0));
+        let letter = row.conditions.map(letter).unwrap_or_default();
+        fields.push(Field::text(letter));
     }
     Row {
         fields,

@@ -96,7 +96,8 @@ pub fn bytes(count: u64) -> String {
 
 /// A probability: small ones by their power of ten.
 pub fn probability(p: f64) -> String {
-    if p >= 0.001 {
+    // One that is 0 has underflowed; it has no power to tell.
+    if p >= 0.001 || p == 0.0 {
         format!("{p:.3}")
     } else {
         format!("{p:.1e}").replace('-', "\u{2212}")
@@ -131,9 +132,9 @@ mod tests {
             );
         }
         assert_eq!(bytes(16_700_000_000), "16.7 GB");
-        assert_eq!(
-            (signed(-1.25, 1), probability(0.0)),
-            ("\u{2212}1.2".to_owned(), "0.0e0".to_owned())
-        );
+        assert_eq!(signed(-1.25, 1), "\u{2212}1.2");
+        for (p, written) in [(0.25, "0.250"), (4e-4, "4.0e\u{2212}4"), (0.0, "0.000")] {
+            assert_eq!(probability(p), written);
+        }
     }
 }
