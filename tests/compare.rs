@@ -8,11 +8,11 @@ use spanbench::compare::{
     Aspect, Cause, Comparison, Direction, Settings, Verdict, WireComparison, compare,
 };
 use spanbench::random::SplitMix64;
-use spanbench::record::run::Run;
 use spanbench::record::wire::WireQuestion;
+use spanbench::record::{Record, Run};
 use spanbench::render::comparison::{markdown, text};
 use spanbench::stats::mcnemar::{binomial_cumulative, exact_p};
-use support::runs::{flipping, question, repetition_at, run, runs};
+use support::runs::{flipping, merged, question, repetition_at, run, runs, single};
 
 fn golden(name: &str) -> Vec<Value> {
     let path = support::project("tests/goldens/compare/expected.json");
@@ -255,57 +255,57 @@ fn what_differs_is_named_with_what_it_hinders() {
     let all = [Aspect::Accuracy, Aspect::Speed, Aspect::Memory];
     let cases: &[(Change, &str, &[Aspect])] = &[
         (
-            |r| r.record.dataset.sha256 = "bb".to_owned(),
+            |r| single(r).dataset.sha256 = "bb".to_owned(),
             "dataset.sha256",
             &all,
         ),
         (
-            |r| r.record.protocol.max_seq_len = 256,
+            |r| single(r).protocol.max_seq_len = 256,
             "protocol.max_seq_len",
             &all,
         ),
         (
-            |r| r.record.protocol.null_threshold = None,
+            |r| single(r).protocol.null_threshold = None,
             "protocol.null_threshold",
             &all[..1],
         ),
         (
-            |r| r.record.protocol.threads = 4,
+            |r| single(r).protocol.threads = 4,
             "protocol.threads",
             &all[1..],
         ),
         (
-            |r| r.record.protocol.timing.turn_s = Some(1.0),
+            |r| single(r).protocol.timing.turn_s = Some(1.0),
             "protocol.timing.turn_s",
             &all[1..2],
         ),
         (
-            |r| r.record.environment.opt_level = "0".to_owned(),
+            |r| single(r).environment.opt_level = "0".to_owned(),
             "environment.opt_level",
             &all[1..2],
         ),
         (
-            |r| r.record.environment.cpu_model = Some("another".to_owned()),
+            |r| single(r).environment.cpu_model = Some("another".to_owned()),
             "environment.cpu_model",
             &all[1..],
         ),
         (
-            |r| r.record.environment.cpu_model = None,
+            |r| single(r).environment.cpu_model = None,
             "environment.cpu_model",
             &[],
         ),
         (
-            |r| r.record.environment.kernel = Some("7".to_owned()),
+            |r| single(r).environment.kernel = Some("7".to_owned()),
             "environment.kernel",
             &[],
         ),
         (
-            |r| r.record.environment.tool_revision = None,
+            |r| single(r).environment.tool_revision = None,
             "environment.tool_revision",
             &[],
         ),
         (
-            |r| r.record.protocol.limit = Some(20),
+            |r| single(r).protocol.limit = Some(20),
             "protocol.limit",
             &[],
         ),
@@ -336,8 +336,8 @@ fn what_differs_is_named_with_what_it_hinders() {
     }
     // The model is what is compared.
     let mut other = candidate.clone();
-    other.record.model.id = "another".to_owned();
-    other.record.model.dtype = "bf16".to_owned();
+    single(&mut other).model.id = "another".to_owned();
+    single(&mut other).model.dtype = "bf16".to_owned();
     assert!(compare(&base, &other, &settings).differences.is_empty());
 }
 
@@ -366,20 +366,20 @@ fn verdicts_of_speed_know_which_way_is_better() {
     let one = compare(&base, &candidate, &settings).performance.remove(0);
     assert_eq!((one.ratio, one.interval), (Some(1.0), None));
     assert_eq!(one.reasons, ["too few repetitions"]);
-    base.record.repetitions = speeds(1.0);
-    candidate.record.repetitions = speeds(1.2);
+    single(&mut base).repetitions = speeds(1.0);
+    single(&mut candidate).repetitions = speeds(1.2);
     let fast = of(&base, &candidate);
     assert_eq!(fast[..5], [(Verdict::Better, false); 5]);
     assert_eq!(fast[5..], [(Verdict::Same, false); 2]);
     assert_eq!(of(&candidate, &base)[..5], [(Verdict::Worse, false); 5]);
     for run in [&mut base, &mut candidate] {
-        run.record.run_id = Some("run".to_owned());
+        single(run).run_id = Some("run".to_owned());
     }
     assert_eq!(of(&base, &candidate)[0], (Verdict::Better, true));
-    candidate.record.repetitions.pop();
+    single(&mut candidate).repetitions.pop();
     assert_eq!(of(&base, &candidate)[0], (Verdict::Better, false));
     // A figure that cannot be divided by.
-    for repetition in &mut base.record.repetitions {
+    for repetition in &mut single(&mut base).repetitions {
         repetition.memory.rss_peak_bytes = Some(0);
     }
     let found = compare(&base, &candidate, &settings).performance;
@@ -391,7 +391,7 @@ fn verdicts_of_speed_know_which_way_is_better() {
         (memory.ratio, memory.verdict),
         (None, Verdict::Inconclusive)
     );
-    base.record.repetitions.clear();
+    single(&mut base).repetitions.clear();
     assert!(compare(&base, &candidate, &settings).performance.is_empty());
 }
 
@@ -569,9 +569,9 @@ fn hostile_text_is_inert() {
     let hostile = "a|b\n<script>x</script> `@all` \u{1b}[31m\u{202e}![i](http://x) $x$ ~~";
     let [mut base, mut candidate] = flipping(60, 6, 2);
     for run in [&mut base, &mut candidate] {
-        run.record.model.id = hostile.to_owned();
-        run.record.cell = hostile.to_owned();
-        run.record.doubts = vec![hostile.to_owned(); 5];
+        single(run).model.id = hostile.to_owned();
+        single(run).cell = hostile.to_owned();
+        single(run).doubts = vec![hostile.to_owned(); 5];
         for line in &mut run.questions {
             line.question = Some(hostile.to_owned());
             line.golds = Some(vec![hostile.repeat(2000)]);
@@ -579,7 +579,7 @@ fn hostile_text_is_inert() {
             line.answer += hostile;
         }
     }
-    candidate.record.environment.cpu_model = Some(hostile.to_owned());
+    single(&mut candidate).environment.cpu_model = Some(hostile.to_owned());
     let found = WireComparison::from(&compare(&base, &candidate, &Settings::default()));
     let page = markdown(&found);
     assert!(!page.contains("<script"));
@@ -613,4 +613,95 @@ fn hostile_text_is_inert() {
     let found = WireComparison::from(&compare(&none, &none, &Settings::default()));
     let page = markdown(&found);
     assert!(page.starts_with("# Comparison\n\n") && !page.contains("Flips, "));
+}
+
+#[test]
+fn merged_shards_are_compared_by_accuracy_alone() {
+    let [base, candidate] = flipping(400, 30, 3);
+    let of_shards = merged(&candidate, 3);
+    let settings = Settings {
+        resamples: 500,
+        ..Settings::default()
+    };
+    let wire = |base: &Run, candidate: &Run| {
+        serde_json::to_value(WireComparison::from(&compare(base, candidate, &settings))).unwrap()
+    };
+    let (runs, shards) = (wire(&base, &candidate), wire(&base, &of_shards));
+    assert_eq!(runs["accuracy"]["exact_match"]["verdict"], "worse");
+    for part in ["accuracy", "flips", "slices"] {
+        assert_eq!(runs[part], shards[part], "{part}");
+    }
+    assert_eq!(shards["comparability"]["accuracy"], true);
+    assert_eq!(shards["candidate"]["shards"], 3);
+    assert!(shards["base"].get("shards").is_none());
+    let why = "merged from 3 shards, each measured on its own";
+    let of_run = runs["performance"].as_array().unwrap();
+    let figures = shards["performance"].as_array().unwrap();
+    assert_eq!(figures.len(), of_run.len());
+    for (figure, of_run) in figures.iter().zip(of_run) {
+        assert_eq!(figure["figure"], of_run["figure"]);
+        assert_eq!(figure["base"], of_run["base"]);
+        for absent in ["candidate", "ratio", "interval"] {
+            assert_eq!(figure[absent], Value::Null, "{figure}");
+        }
+        assert_eq!(figure["verdict"], "not_comparable");
+        let reason = format!("shards: a single run against {why}");
+        assert_eq!(figure["reasons"][0], reason);
+    }
+    let note = format!("candidate: {why}: speed and memory are not compared");
+    let notes = shards["notes"].as_array().unwrap();
+    assert!(notes.contains(&note.into()), "{notes:?}");
+    // Both merged: nothing is left out in silence.
+    let both = compare(&of_shards, &of_shards, &settings);
+    assert_eq!(both.performance.len(), 9);
+    for figure in &both.performance {
+        assert_eq!(figure.verdict, Verdict::NotComparable);
+        assert_eq!((figure.base, figure.candidate), (None, None));
+        assert_eq!(figure.reasons, [format!("shards: {why} against {why}")]);
+    }
+    let both = WireComparison::from(&both);
+    for shown in [text(&both, ("", "")), markdown(&both)] {
+        assert!(shown.contains("merged shards \\(3\\)") || shown.contains("merged shards (3)"));
+        assert!(shown.contains("not comparable: questions/s"), "{shown}");
+        assert!(!shown.contains("NaN"), "{shown}");
+    }
+}
+
+#[test]
+fn shards_on_other_machines_are_named() {
+    let [base, candidate] = flipping(40, 0, 0);
+    let mut other = merged(&candidate, 4);
+    let Record::Merged(record) = &mut other.record else {
+        panic!()
+    };
+    for shard in [1, 2] {
+        let measured = record.shards[shard].measured.as_mut().unwrap();
+        measured.environment.cpu_model = Some("another".to_owned());
+        measured.threads = 8;
+    }
+    let measured = record.shards[2].measured.as_mut().unwrap();
+    measured.environment.kernel = None;
+    let found = compare(&base, &other, &Settings::default());
+    let fields: Vec<_> = found.differences.iter().map(|d| d.field).collect();
+    let expected = [
+        "shards",
+        "protocol.threads",
+        "environment.cpu_model",
+        "environment.kernel",
+    ];
+    assert_eq!(fields, expected);
+    let values = found.differences[1..].iter();
+    let values: Vec<_> = values.map(|d| d.candidate.as_str()).collect();
+    let expected = [
+        "2 (shard 1); 8 (shards 2–3)",
+        "processor (shard 1); another (shards 2–3)",
+        "6.1 (shards 1–2); not known (shard 3)",
+    ];
+    assert_eq!(values, expected);
+    // Machines do not hinder accuracy, as between single runs.
+    assert!(found.is_comparable(Aspect::Accuracy));
+    assert!(!found.is_comparable(Aspect::Speed) && !found.is_comparable(Aspect::Memory));
+    // The same shards twice differ in nothing but that they are shards.
+    let twice = compare(&other, &other, &Settings::default());
+    assert_eq!(twice.differences.len(), 1);
 }

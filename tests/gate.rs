@@ -3,9 +3,9 @@
 mod support;
 
 use spanbench::compare::{Aspect, WireComparison, compare};
-use spanbench::gate::{Check, Gate, Outcome, RatioLimits, ScoreLimits, SliceLimits};
-use spanbench::record::run::Run;
-use support::runs::{flipping, question, repetition_at};
+use spanbench::gate::{Check, Gate, Outcome, RatioLimits, ScoreLimits, SliceLimits, judge};
+use spanbench::record::{Cell, Run};
+use support::runs::{flipping, merged, question, repetition_at, single};
 
 /// The checks of a gate on two runs compared by its settings.
 fn checks(gate: &Gate, [base, candidate]: &[Run; 2]) -> Vec<Check> {
@@ -95,7 +95,7 @@ fn drops_of_slices_go_by_the_same_rules() {
                 line
             });
             run.questions.extend(more);
-            run.record.dataset.questions += 50;
+            single(run).dataset.questions += 50;
         }
         let mut gate = allowing(points);
         gate.accuracy = ScoreLimits::default();
@@ -142,8 +142,8 @@ fn ratios_of_figures() {
     let figure = "throughput.windows_per_s";
     let of = |factor: f64, figure: &str, limits: RatioLimits| {
         let mut pair = flipping(200, 0, 0);
-        pair[0].record.repetitions = at(1.0);
-        pair[1].record.repetitions = at(factor);
+        single(&mut pair[0]).repetitions = at(1.0);
+        single(&mut pair[1]).repetitions = at(factor);
         let mut gate = allowing(0.0);
         gate.accuracy = ScoreLimits::default();
         gate.figures.insert(figure.to_owned(), limits);
@@ -181,7 +181,7 @@ fn ratios_of_figures() {
 #[test]
 fn what_is_not_comparable_is_not_judged() {
     let mut pair = flipping(1000, 100, 0);
-    pair[1].record.dataset.sha256 = "bb".to_owned();
+    single(&mut pair[1]).dataset.sha256 = "bb".to_owned();
     // Whether there is such a slice is not known of questions that are others.
     let mut gate = with_slice("windows=1");
     let found = checks(&gate, &pair);
@@ -191,8 +191,8 @@ fn what_is_not_comparable_is_not_judged() {
     gate.require.clear();
     assert_eq!(checks(&gate, &pair), []);
     gate.require = vec![Aspect::Memory];
-    pair[1].record.dataset.sha256 = "aa".to_owned();
-    pair[1].record.environment.memory_total_bytes = Some(1);
+    single(&mut pair[1]).dataset.sha256 = "aa".to_owned();
+    single(&mut pair[1]).environment.memory_total_bytes = Some(1);
     assert_eq!(checks(&gate, &pair).len(), 4);
 }
 
@@ -203,4 +203,43 @@ fn a_slice_that_is_none_is_named_with_those_there_are() {
     let comparison = WireComparison::from(&compare(&pair[0], &pair[1], &gate.settings));
     let said = gate.checks(&comparison).unwrap_err().to_string();
     assert!(said.contains("\"windows=9\""), "{said}");
+}
+
+#[test]
+fn gates_hold_merged_shards_to_accuracy_and_tell_why_not_to_speed() {
+    let [base, candidate] = flipping(1000, 0, 0);
+    let cell = |run: &Run| [Cell::Finished(Box::new(run.clone()))];
+    let (run, shards) = (cell(&base), cell(&merged(&candidate, 2)));
+    let mut gate = Gate::default();
+    gate.settings.resamples = 500;
+    let verdict = judge(&run, &shards, &gate, None).unwrap();
+    assert_eq!(verdict.outcome, Outcome::Pass);
+    let limits = RatioLimits {
+        min_ratio: Some(0.9),
+        max_ratio: None,
+    };
+    let figure = "throughput.questions_per_s".to_owned();
+    gate.figures.insert(figure, limits);
+    gate.require.push(Aspect::Memory);
+    let why = "merged from 2 shards, each measured on its own";
+    for (base, candidate) in [(&run, &shards), (&shards, &run), (&shards, &shards)] {
+        let verdict = judge(base, candidate, &gate, None).unwrap();
+        assert_eq!(verdict.outcome, Outcome::NotComparable);
+        assert_eq!(verdict.exit_code, 3);
+        let checks = &verdict.cells[0].checks;
+        let of = |name: &str| checks.iter().find(|check| check.name == name).unwrap();
+        let speed = of("throughput.questions_per_s");
+        assert_eq!(speed.outcome, Outcome::NotComparable);
+        assert!(speed.remedy.as_ref().unwrap().contains(why), "{speed:?}");
+        let memory = of("comparability of memory");
+        assert!(memory.found.contains(why), "{memory:?}");
+        assert_eq!(of("F1").outcome, Outcome::Pass);
+    }
+    // A regression is one.
+    let [base, candidate] = flipping(1000, 60, 3);
+    gate.figures.clear();
+    gate.require = vec![Aspect::Accuracy];
+    let (base, candidate) = (cell(&merged(&base, 2)), cell(&merged(&candidate, 3)));
+    let verdict = judge(&base, &candidate, &gate, None).unwrap();
+    assert_eq!(verdict.outcome, Outcome::Regression);
 }

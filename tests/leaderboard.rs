@@ -1,14 +1,18 @@
 //! Leaderboards: ranks and leads against SciPy and NumPy (`tests/goldens/leaderboard`), tables, fronts,
 //! speeds, budgets, and what hostile names become in every format.
 
+mod support;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use spanbench::compare::{self, WireComparison, compare};
 use spanbench::leaderboard::wire::{WireLeaderboard, WireTable};
 use spanbench::leaderboard::{Floor, LeaderboardError, Limits, Settings, leaderboard, ranks};
-use spanbench::record::{Cell, Run, WireRecord};
+use spanbench::record::{Cell, Record, Run};
 use spanbench::render::model_index::{ModelIndexError, model_index};
-use spanbench::render::{csv, junit, latex, leaderboard as board};
+use spanbench::render::{csv, html, junit, latex, leaderboard as board};
+use support::runs::{merged, single};
 
 fn golden() -> Value {
     let path =
@@ -61,7 +65,7 @@ fn cell(model: &str, f1: &[f64], passages: &[usize], change: impl Fn(&mut Value)
     Cell::Finished(Box::new(Run {
         path: PathBuf::from("reports").join(model),
         questions: questions.collect(),
-        record: serde_json::from_value(record).unwrap(),
+        record: Record::Single(serde_json::from_value(record).unwrap()),
     }))
 }
 
@@ -85,7 +89,7 @@ fn simple(model: &str, f1: f64, speed: f64, p99: f64) -> Cell {
     })
 }
 
-fn record(cell: &Cell) -> &WireRecord {
+fn record(cell: &Cell) -> &Record {
     let Cell::Finished(run) = cell else { panic!() };
     &run.record
 }
@@ -165,7 +169,7 @@ fn geometric_means_are_scipys() {
             for (model, speed) in [("base", *base), ("own", *own)] {
                 let mut cell = simple(model, 0.5, speed, 1.0);
                 if let Cell::Finished(run) = &mut cell {
-                    run.record.dataset.sha256 = number.to_string();
+                    single(run).dataset.sha256 = number.to_string();
                 }
                 cells.push(cell);
             }
@@ -339,7 +343,7 @@ fn means_are_over_all_that_the_base_was_timed_on() {
         let Cell::Finished(mut run) = simple(model, 0.8, speed, 1.0) else {
             panic!()
         };
-        run.record.dataset.sha256 = "other".to_owned();
+        single(&mut run).dataset.sha256 = "other".to_owned();
         Cell::Finished(run)
     };
     let cells = [
@@ -626,7 +630,7 @@ fn junit_tells_failures_from_errors() {
 #[test]
 fn model_indexes_are_of_one_model() {
     let index = |cells: &[Cell], url| {
-        let records: Vec<&WireRecord> = cells.iter().map(record).collect();
+        let records: Vec<&Record> = cells.iter().map(record).collect();
         model_index(&records, url)
     };
     let on = |dataset: &'static str, f1: f64| {
@@ -691,4 +695,186 @@ fn leaderboards_can_be_read_back() {
         serde_json::from_str::<WireLeaderboard>(&text).unwrap(),
         board
     );
+}
+
+/// The finished cell as if it were merged from three shards.
+fn as_merged(cell: &Cell) -> Cell {
+    let Cell::Finished(run) = cell else { panic!() };
+    Cell::Finished(Box::new(merged(run, 3)))
+}
+
+#[test]
+fn merged_shards_have_a_rank_and_no_speed() {
+    let fast = simple("fast", 0.5, 40.0, 1.0);
+    let shards = as_merged(&simple("shards", 0.9, 99.0, 0.5));
+    // First, so that it would be what speeds are compared with.
+    let cells = [shards, simple("slow", 0.5, 10.0, 2.0), fast];
+    let settings = Settings {
+        limits: Limits {
+            max_latency_ms: Some(1e6),
+            ..Limits::default()
+        },
+        ..Settings::default()
+    };
+    let found = leaderboard(&cells, &settings).unwrap();
+    let [table] = &found.tables[..] else { panic!() };
+    assert_eq!(names(table), ["shards", "slow", "fast"]);
+    let row = &table.rows[0];
+    assert_eq!((row.shards, row.conditions), (Some(3), None));
+    assert_eq!(row.rank.unwrap().rank, 1);
+    assert_close(row.figures.f1.unwrap(), 90.0);
+    assert!(row.figures.f1_interval.is_some() && row.figures.parameters.is_some());
+    let figures = serde_json::to_value(&row.figures).unwrap();
+    for (name, value) in figures.as_object().unwrap() {
+        let is_measured = ["_per_s", "latency", "memory", "joules"]
+            .iter()
+            .any(|part| name.contains(part));
+        assert!(!is_measured || value.is_null(), "{name}: {value}");
+    }
+    // Neither a front nor a budget knows it, and the first that was timed is the base.
+    let [conditions] = &table.conditions[..] else {
+        panic!()
+    };
+    for front in &conditions.fronts {
+        let dominated = front.dominated.iter().map(|dominated| dominated.row);
+        let rows = front.rows.iter().chain(&front.unknown).copied();
+        assert!(rows.chain(dominated).all(|row| row != 0), "{front:?}");
+    }
+    let choice = &found.budget.as_ref().unwrap().choices[0];
+    assert_eq!((choice.best, &choice.within[..]), (Some(1), &[1, 2][..]));
+    assert!(choice.outside.is_empty());
+    let speeds = found.speeds.as_ref().unwrap();
+    assert_eq!(speeds.base, "slow");
+    assert_close(speeds.models[0].ratio.unwrap(), 4.0);
+    let last = speeds.models.last().unwrap();
+    assert_eq!((last.model.as_str(), last.ratio), ("shards", None));
+    let why = "merged from 3 shards, each measured on its own";
+    assert!(last.left_out_because.as_ref().unwrap().starts_with(why));
+    let read: WireLeaderboard =
+        serde_json::from_str(&serde_json::to_string(&found).unwrap()).unwrap();
+    assert_eq!(read, found);
+}
+
+#[test]
+fn every_format_tells_of_merged_shards() {
+    let cells = [
+        as_merged(&simple("shards", 0.9, 99.0, 0.5)),
+        simple("single", 0.5, 10.0, 2.0),
+    ];
+    let found = leaderboard(&cells, &Settings::default()).unwrap();
+    let why = "merged from 3 shards, each measured on its own";
+    let text = board::text(&found, ("", ""));
+    let line = text.lines().find(|line| line.contains("cpu, 3 shards"));
+    assert!(line.unwrap().contains(" -  "), "{text}");
+    let note = format!("shards (shards-cell): {why}: no speed");
+    assert_eq!(text.matches(&note).count(), 1, "{text}");
+    let page = board::markdown(&found, None, "");
+    let line = page.lines().find(|line| line.contains("cpu, 3 shards"));
+    assert!(line.unwrap().matches("| - ").count() >= 4, "{page}");
+    let latex = latex::latex(&found);
+    assert!(latex.contains("Timed on: ") && latex.contains("merged from 3 shards"));
+    let rows = read_csv(&csv::csv(&found));
+    let of = |row: usize, heading: &str| {
+        let column = rows[0].iter().position(|name| name == heading).unwrap();
+        rows[row][column].as_str()
+    };
+    assert_eq!((of(1, "shards"), of(2, "shards")), ("3", ""));
+    for heading in ["machine", "questions_per_s", "speed_doubtful"] {
+        assert_eq!(of(1, heading), "");
+        assert_ne!(of(2, heading), "");
+    }
+    let xml = junit::junit(&junit::suites(&found));
+    assert_eq!(xml.matches(why).count(), 1, "{xml}");
+    let index = model_index(&[record(&cells[0])], Some("https://example.org")).unwrap();
+    let measured = record(&cells[1]).measured().unwrap();
+    let version = &measured.environment.tool_version;
+    assert!(index.contains(&format!("spanbench {version}")) && index.contains("value: 90.0"));
+}
+
+#[test]
+fn merged_shards_alone_are_compared_with_by_none() {
+    let mut cells = vec![
+        as_merged(&simple("a", 0.9, 1.0, 1.0)),
+        as_merged(&simple("b", 0.8, 1.0, 1.0)),
+    ];
+    let settings = |base: Option<&str>| Settings {
+        base: base.map(str::to_owned),
+        limits: Limits {
+            max_latency_ms: Some(1e6),
+            ..Limits::default()
+        },
+        ..Settings::default()
+    };
+    let found = leaderboard(&cells, &settings(None)).unwrap();
+    assert!(found.speeds.is_none() && found.tables[0].conditions.is_empty());
+    assert!(found.budget.as_ref().unwrap().choices.is_empty());
+    let latex = latex::latex(&found);
+    assert!(!latex.contains("Timed on") && latex.contains("a (a{-}cell): merged from"));
+    assert!(board::text(&found, ("", "")).contains("1 (1–1)  a "));
+    // Asked for as the base, it is said why there is no mean.
+    cells.push(simple("timed", 0.8, 1.0, 1.0));
+    let found = leaderboard(&cells, &settings(Some("a"))).unwrap();
+    let speeds = found.speeds.as_ref().unwrap();
+    assert_eq!((speeds.models.len(), speeds.groups.len()), (3, 0));
+    for model in &speeds.models {
+        let because = model.left_out_because.as_ref().unwrap();
+        assert!(because.starts_with("the base was merged from 3 shards"));
+        assert_eq!(model.ratio, None);
+    }
+}
+
+#[test]
+fn a_page_tells_of_merged_shards() {
+    let Cell::Finished(mut other) = as_merged(&simple("b", 0.8, 1.0, 1.0)) else {
+        panic!()
+    };
+    if let Record::Merged(merged) = &mut other.record {
+        for (number, shard) in merged.shards.iter_mut().enumerate() {
+            if let Some(measured) = &mut shard.measured {
+                let shard = format!("{}/3", number + 1);
+                let words = ["spanbench", "run", "--shard", &shard].map(str::to_owned);
+                measured.command = Some(words.into());
+                measured.environment.cpu_model = Some(format!("<Processor {number}>"));
+            }
+        }
+    }
+    let base = simple("a", 0.9, 1.0, 1.0);
+    let Cell::Finished(run) = as_merged(&base) else {
+        panic!()
+    };
+    let comparison = compare(&run, &other, &compare::Settings::default());
+    let comparisons = [WireComparison::from(&comparison)];
+    let of = |cells: &[Cell], comparisons: &[WireComparison]| {
+        let board = leaderboard(cells, &Settings::default()).unwrap();
+        html::page(&html::Page {
+            title: "t",
+            description: "",
+            cells,
+            samples: &[],
+            comparisons,
+            leaderboard: Some(&board),
+        })
+    };
+    let merged = Cell::Finished(other);
+    let page = of(&[base.clone(), merged.clone()], &comparisons);
+    for part in [
+        "2, 1 merged from shards, without speed",
+        ": merged from 3 shards, each measured on its own.",
+        "b,\u{a0}shard\u{a0}1",
+        "b,\u{a0}shard\u{a0}2",
+        "&lt;Processor 1&gt;",
+        "run --shard 1/3\nspanbench run --shard 2/3\nspanbench merge parts/1 parts/2 parts/3 --out merged",
+        "Shards, each on its own: not to be added up",
+        "and so without a latency: b.",
+        "not comparable",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    let (content, _) = page.split_once("<script>").unwrap();
+    assert!(!content.contains("NaN") && !content.contains("<Processor"));
+    // Of merged shards alone too, and where their commands are not kept.
+    let alone = of(&[merged], &[]);
+    assert!(alone.contains("and so without a latency") && !alone.contains("id=\"latencies\""));
+    let unknown = of(&[as_merged(&base)], &[]);
+    assert!(unknown.contains("does not hold its command, or those of its shards"));
 }

@@ -120,6 +120,77 @@ fn eight_shards_merged_are_the_single_run() {
     let output = good(merge(home, &names).args(["--out", "merged"]));
     assert!(text(&output.stdout).contains("EM %"));
     assert_same(&home.join("single"), &home.join("merged"));
+    merged_shards_take_the_place_of_a_run(home);
+}
+
+/// `compare` and `report` of the folders `single` and `merged`, which are of the same answers.
+fn merged_shards_take_the_place_of_a_run(home: &Path) {
+    const WHY: &str = "merged from 8 shards, each measured on its own";
+    let gate = "schema = 1\nresamples = 200\n[accuracy]\nmax-f1-drop = 1.0\n";
+    std::fs::write(home.join("gate.toml"), gate).unwrap();
+    let speed = format!("{gate}[figures]\n\"latency_ms.p50\" = {{ max-ratio = 2.0 }}\n");
+    std::fs::write(home.join("speed.toml"), speed).unwrap();
+    let compare = |base: &str, candidate: &str, gate: &str| {
+        let mut command = spanbench(home);
+        command.env_remove("GITHUB_STEP_SUMMARY").arg("compare");
+        command.args([base, candidate, "--gate", gate, "--json"]);
+        let output = command.output().unwrap();
+        let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let code = output.status.code().unwrap();
+        assert_eq!(verdict["exit_code"], code);
+        verdict
+    };
+    let expected = compare("single", "single", "gate.toml");
+    // As a baseline that was put there by hand.
+    copy(
+        &home.join("merged"),
+        &home.join("reports/baseline/main"),
+        "run.json",
+        |_| {},
+    );
+    for (base, candidate) in [
+        ("single", "merged"),
+        ("merged", "single"),
+        ("main", "merged"),
+    ] {
+        let verdict = compare(base, candidate, "gate.toml");
+        for field in ["outcome", "exit_code"] {
+            assert_eq!(verdict[field], expected[field], "{base} {candidate}");
+        }
+        let comparison = |of: &Value| of["cells"][0]["comparison"].clone();
+        let (found, expected) = (comparison(&verdict), comparison(&expected));
+        for part in ["accuracy", "slices", "flips"] {
+            assert_eq!(found[part], expected[part], "{part}");
+        }
+        assert_eq!(found["flips"]["questions"], serde_json::json!([]));
+        let figures = found["performance"].as_array().unwrap();
+        assert!(figures.len() >= 5);
+        for figure in figures {
+            assert_eq!(figure["verdict"], "not_comparable");
+            assert!(figure["reasons"][0].as_str().unwrap().contains(WHY));
+        }
+        let verdict = compare(base, candidate, "speed.toml");
+        assert_eq!(verdict["outcome"], "not_comparable");
+        assert_eq!(verdict["exit_code"], 3);
+        assert!(verdict["cells"][0]["checks"].to_string().contains(WHY));
+    }
+    for ending in ["md", "html", "csv", "tex", "yaml", "xml", "json"] {
+        let file = format!("r.{ending}");
+        let mut command = spanbench(home);
+        command.args(["report", "merged", "single", "--resamples", "200"]);
+        good(command.args(["-o", &file]));
+    }
+    let page = std::fs::read_to_string(home.join("r.md")).unwrap();
+    let row = page.lines().find(|line| line.contains("cpu, 8 shards"));
+    assert!(row.unwrap().matches("| - ").count() >= 4, "{page}");
+    assert_eq!(page.matches(WHY).count(), 1, "{page}");
+    let page = std::fs::read_to_string(home.join("r.html")).unwrap();
+    assert!(page.contains(WHY) && page.contains("--shard 8/8"));
+    let records = read(&home.join("r.json"));
+    for (place, folder) in ["merged", "single"].into_iter().enumerate() {
+        let record = read(&home.join(folder).join("run.json"));
+        assert_eq!(records["records"][place], record);
+    }
 }
 
 #[test]

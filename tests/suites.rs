@@ -53,7 +53,7 @@ fn done(out: &Path) -> BTreeMap<String, (usize, Option<String>)> {
         let repetitions = record.as_ref().map_or(0, |_| {
             let cells = run::open(&folder).unwrap();
             match &cells[..] {
-                [Cell::Finished(run)] => run.record.repetitions.len(),
+                [Cell::Finished(run)] => run.record.measured().unwrap().repetitions.len(),
                 other => panic!("{other:?}"),
             }
         });

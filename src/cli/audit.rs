@@ -230,7 +230,8 @@ impl Auditing<'_> {
                 if run.questions.iter().all(|question| question.windows <= 1) {
                     whole.push(*answering);
                 }
-                inputs.get_or_insert((run.record.model, run.record.dataset));
+                let record = run.record;
+                inputs.get_or_insert_with(|| (record.model().clone(), record.dataset().clone()));
             }
         }
         let Some(inputs) = inputs else {
@@ -313,7 +314,7 @@ impl Auditing<'_> {
         own: Scoring,
         scored: Scoring,
     ) -> anyhow::Result<Option<Figures>> {
-        let accuracy = &run.record.accuracy;
+        let accuracy = run.record.accuracy();
         if scored.null_threshold == Some(NullThreshold::Best) {
             let best = |name| accuracy.more.get(name).and_then(Value::as_f64);
             let best = best("best_exact").zip(best("best_f1"));

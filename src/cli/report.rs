@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use spanbench::compare::{self, WireComparison};
 use spanbench::leaderboard::wire::WireLeaderboard;
 use spanbench::leaderboard::{self, Floor, Limits, Percentile, Settings};
 use spanbench::record::folder::replace_file;
-use spanbench::record::{Cell, CellRecord, Run, WireRecord, WireSamples, run, wire};
+use spanbench::record::{Cell, Record, Run, WireFailure, WireSamples, run, wire};
 use spanbench::render::html::{self, Page};
 use spanbench::render::{csv, junit, latex, leaderboard as board, model_index};
 
@@ -227,7 +228,9 @@ impl ReportArguments {
         };
         let of_model = runs.iter().filter(is_of_model);
         // Of equal keys the first.
-        Ok(of_model.min_by_key(|run| run.record.cell != *name).copied())
+        Ok(of_model
+            .min_by_key(|run| run.record.cell() != name)
+            .copied())
     }
 
     /// The page with plots: each cell is compared with the base where it is of the same data.
@@ -245,7 +248,8 @@ impl ReportArguments {
         let mut comparisons = Vec::new();
         if let Some(base) = self.base(&runs, board)? {
             let others = runs.iter().filter(|run| !std::ptr::eq(**run, base));
-            let same = others.filter(|run| run.record.dataset.sha256 == base.record.dataset.sha256);
+            let same =
+                others.filter(|run| run.record.dataset().sha256 == base.record.dataset().sha256);
             let found =
                 same.map(|run| WireComparison::from(&compare::compare(base, run, &settings)));
             comparisons.extend(found);
@@ -288,7 +292,7 @@ impl ReportArguments {
             Format::Csv => csv::csv(board),
             Format::Latex => latex::latex(board),
             Format::ModelIndex => {
-                let records: Vec<&WireRecord> = cells.iter().filter_map(finished).collect();
+                let records: Vec<&Record> = cells.iter().filter_map(finished).collect();
                 model_index::model_index(&records, self.source_url.as_deref())?
             }
             Format::Junit => junit::junit(&junit::suites(board)),
@@ -306,20 +310,28 @@ pub fn samples(cells: &[Cell]) -> anyhow::Result<Vec<Vec<WireSamples>>> {
     samples.collect()
 }
 
-fn finished(cell: &Cell) -> Option<&WireRecord> {
+fn finished(cell: &Cell) -> Option<&Record> {
     match cell {
         Cell::Finished(run) => Some(&run.record),
         Cell::Failed { .. } => None,
     }
 }
 
+/// What stands in a cell's `run.json`.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Written<'a> {
+    Finished(&'a Record),
+    Failed(&'a WireFailure),
+}
+
 /// What `run --json` prints of several cells.
 fn records(cells: &[Cell]) -> anyhow::Result<String> {
-    let records: Vec<CellRecord> = cells
+    let records: Vec<Written<'_>> = cells
         .iter()
         .map(|cell| match cell {
-            Cell::Finished(run) => CellRecord::Finished(Box::new(run.record.clone())),
-            Cell::Failed { failure, .. } => CellRecord::Failed(failure.clone()),
+            Cell::Finished(run) => Written::Finished(&run.record),
+            Cell::Failed { failure, .. } => Written::Failed(failure),
         })
         .collect();
     let document = serde_json::json!({ "schema": wire::SCHEMA, "records": records });

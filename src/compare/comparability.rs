@@ -2,13 +2,15 @@
 
 use super::pairing::Pairing;
 use super::{Aspect, Settings};
-use crate::record::WireRecord;
+use crate::record::Record;
+use crate::record::common::{Place, ShardNumbers};
 use crate::record::wire::{WireLimits, WirePlatform, WireProcessor, WireProtocolTiming};
 
 /// Something that differs between two records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Its place in the record; `questions` where the questions are not the same.
+    /// Its place in the record; `questions` where the questions are not the same, `shards` where
+    /// a side is of merged ones.
     pub field: &'static str,
     /// The base's value.
     pub base: String,
@@ -38,8 +40,15 @@ struct Rule {
     field: &'static str,
     /// What a difference makes incomparable.
     hinders: &'static [Aspect],
-    /// The field's value as text; nothing where the record does not tell.
-    read: fn(&WireRecord) -> Option<String>,
+    read: Read,
+}
+
+/// A field's value as text; nothing where the record does not tell.
+enum Read {
+    /// It is the same in all of a record.
+    Record(fn(&Record) -> Option<String>),
+    /// It is that of a machine, of which merged shards have one each.
+    Place(fn(&Place<'_>) -> Option<String>),
 }
 
 const ACCURACY: &[Aspect] = &[Aspect::Accuracy];
@@ -52,66 +61,82 @@ const NOTE: &[Aspect] = &[];
 const fn rule(
     field: &'static str,
     hinders: &'static [Aspect],
-    read: fn(&WireRecord) -> Option<String>,
+    read: fn(&Record) -> Option<String>,
 ) -> Rule {
     Rule {
         field,
         hinders,
-        read,
+        read: Read::Record(read),
+    }
+}
+
+const fn local(
+    field: &'static str,
+    hinders: &'static [Aspect],
+    read: fn(&Place<'_>) -> Option<String>,
+) -> Rule {
+    Rule {
+        field,
+        hinders,
+        read: Read::Place(read),
     }
 }
 
 /// What is asked. How questions were selected is only to be known: whether they are the same
 /// questions is found from their ids.
 const DATA: &[Rule] = &[
-    rule("dataset.sha256", ALL, |r| text(&r.dataset.sha256)),
-    rule("dataset.id", NOTE, |r| text(&r.dataset.id)),
+    rule("dataset.sha256", ALL, |r| text(&r.dataset().sha256)),
+    rule("dataset.id", NOTE, |r| text(&r.dataset().id)),
     rule("dataset.revision", NOTE, |r| {
-        set(r.dataset.revision.as_ref())
+        set(r.dataset().revision.as_ref())
     }),
     rule("protocol.ids_sha256", NOTE, |r| {
-        set(r.protocol.ids_sha256.as_ref())
+        set(r.protocol().ids_sha256.as_ref())
     }),
-    rule("protocol.sample", NOTE, |r| set(r.protocol.sample)),
-    rule("protocol.limit", NOTE, |r| set(r.protocol.limit)),
-    rule("protocol.shard", NOTE, |r| set(r.protocol.shard.as_ref())),
-    rule("protocol.seed", NOTE, |r| text(r.protocol.seed)),
+    rule("protocol.sample", NOTE, |r| set(r.protocol().sample)),
+    rule("protocol.limit", NOTE, |r| set(r.protocol().limit)),
+    rule("protocol.shard", NOTE, |r| set(r.protocol().shard.as_ref())),
+    rule("protocol.seed", NOTE, |r| text(r.protocol().seed)),
 ];
 
 /// How answers are found and scored.
 const ANSWERING: &[Rule] = &[
-    rule("protocol.name", ACCURACY, |r| text(&r.protocol.name)),
+    rule("protocol.name", ACCURACY, |r| text(&r.protocol().name)),
     rule("protocol.summation", ACCURACY, |r| {
-        set(r.protocol.summation.as_ref())
+        set(r.protocol().summation.as_ref())
     }),
-    rule("protocol.decode", ALL, |r| text(&r.protocol.decode)),
+    rule("protocol.decode", ALL, |r| text(&r.protocol().decode)),
     rule("protocol.max_seq_len", ALL, |r| {
-        text(r.protocol.max_seq_len)
+        text(r.protocol().max_seq_len)
     }),
-    rule("protocol.doc_stride", ALL, |r| text(r.protocol.doc_stride)),
+    rule("protocol.doc_stride", ALL, |r| {
+        text(r.protocol().doc_stride)
+    }),
     rule("protocol.max_question_len", ALL, |r| {
-        set(r.protocol.max_question_len)
+        set(r.protocol().max_question_len)
     }),
-    rule("protocol.n_best", ACCURACY, |r| set(r.protocol.n_best)),
+    rule("protocol.n_best", ACCURACY, |r| set(r.protocol().n_best)),
     rule("protocol.max_answer_len", ACCURACY, |r| {
-        text(r.protocol.max_answer_len)
+        text(r.protocol().max_answer_len)
     }),
     rule("protocol.null_threshold", ACCURACY, |r| {
-        set(r.protocol.null_threshold)
+        set(r.protocol().null_threshold)
     }),
 ];
 
 /// How it was measured.
 const MEASURING: &[Rule] = &[
-    rule("device", MACHINE, |r| text(&r.device)),
-    rule("protocol.threads", MACHINE, |r| text(r.protocol.threads)),
+    local("device", MACHINE, |r| text(r.device)),
+    local("protocol.threads", MACHINE, |r| text(r.threads)),
     rule("protocol.batch_tokens", MACHINE, |r| {
-        text(r.protocol.batch_tokens)
+        text(r.protocol().batch_tokens)
     }),
     rule("protocol.window_order", MACHINE, |r| {
-        text(&r.protocol.window_order)
+        text(&r.protocol().window_order)
     }),
-    rule("protocol.scenario", MACHINE, |r| text(&r.protocol.scenario)),
+    rule("protocol.scenario", MACHINE, |r| {
+        text(&r.protocol().scenario)
+    }),
     rule("protocol.timing.mlperf", SPEED, |r| text(timing(r)?.mlperf)),
     rule("protocol.timing.turn_s", SPEED, |r| set(timing(r)?.turn_s)),
     rule("protocol.timing.min_duration_s", SPEED, |r| {
@@ -139,79 +164,79 @@ const MEASURING: &[Rule] = &[
 
 /// Where it was measured.
 const PLACE: &[Rule] = &[
-    rule("environment.cpu_model", MACHINE, |r| {
+    local("environment.cpu_model", MACHINE, |r| {
         known(r.environment.cpu_model.as_ref())
     }),
-    rule("environment.architecture", MACHINE, |r| {
+    local("environment.architecture", MACHINE, |r| {
         text(&r.environment.architecture)
     }),
-    rule("environment.cpu_features", SPEED, |r| {
+    local("environment.cpu_features", SPEED, |r| {
         list(&r.environment.cpu_features)
     }),
-    rule("environment.logical_cores", MACHINE, |r| {
+    local("environment.logical_cores", MACHINE, |r| {
         text(r.environment.logical_cores)
     }),
-    rule("environment.processor.sockets", MACHINE, |r| {
+    local("environment.processor.sockets", MACHINE, |r| {
         known(processor(r)?.sockets)
     }),
-    rule("environment.processor.physical_cores", MACHINE, |r| {
+    local("environment.processor.physical_cores", MACHINE, |r| {
         known(processor(r)?.physical_cores)
     }),
-    rule("environment.processor.smt", SPEED, |r| {
+    local("environment.processor.smt", SPEED, |r| {
         known(processor(r)?.smt)
     }),
-    rule("environment.processor.caches", SPEED, |r| {
+    local("environment.processor.caches", SPEED, |r| {
         let caches = processor(r)?.caches.iter();
         let caches = caches.map(|(name, bytes, count)| format!("{count} x {name} {bytes}"));
         list(&caches.collect::<Vec<_>>())
     }),
-    rule("environment.processor.governors", SPEED, |r| {
+    local("environment.processor.governors", SPEED, |r| {
         list(&processor(r)?.governors)
     }),
-    rule("environment.processor.max_mhz", SPEED, |r| {
+    local("environment.processor.max_mhz", SPEED, |r| {
         known(processor(r)?.max_mhz)
     }),
-    rule("environment.processor.turbo", SPEED, |r| {
+    local("environment.processor.turbo", SPEED, |r| {
         known(processor(r)?.turbo)
     }),
-    rule("environment.memory_total_bytes", NOTE, |r| {
+    local("environment.memory_total_bytes", NOTE, |r| {
         let gigabytes = |bytes| format!("{:.0} GB", bytes as f64 / 1e9);
         r.environment.memory_total_bytes.map(gigabytes)
     }),
-    rule("environment.limits.cpu_quota_cores", SPEED, |r| {
+    local("environment.limits.cpu_quota_cores", SPEED, |r| {
         set(limits(r)?.cpu_quota_cores)
     }),
-    rule("environment.limits.cpuset", NOTE, |r| {
+    local("environment.limits.cpuset", NOTE, |r| {
         set(limits(r)?.cpuset.as_ref())
     }),
-    rule("environment.limits.affinity", NOTE, |r| {
+    local("environment.limits.affinity", NOTE, |r| {
         set(limits(r)?.affinity.as_ref())
     }),
-    rule("environment.limits.memory_bytes", NOTE, |r| {
+    local("environment.limits.memory_bytes", NOTE, |r| {
         set(limits(r)?.memory_bytes)
     }),
-    rule("environment.platform.machine", MACHINE, |r| {
+    local("environment.platform.machine", MACHINE, |r| {
         known(platform(r)?.machine.as_ref())
     }),
-    rule("environment.platform.hypervisor", NOTE, |r| {
+    local("environment.platform.hypervisor", NOTE, |r| {
         known(platform(r)?.hypervisor.as_ref())
     }),
-    rule("environment.platform.container", NOTE, |r| {
+    local("environment.platform.container", NOTE, |r| {
         known(platform(r)?.container.as_ref())
     }),
-    rule("environment.platform.kernel_settings", SPEED, |r| {
+    local("environment.platform.kernel_settings", SPEED, |r| {
         text(platform(r)?.kernel_settings.join(" "))
     }),
-    rule(
+    local(
         "environment.platform.transparent_huge_pages",
         MACHINE,
         |r| known(platform(r)?.transparent_huge_pages.as_ref()),
     ),
-    rule("environment.platform.c_library", NOTE, |r| {
+    local("environment.platform.c_library", NOTE, |r| {
         known(platform(r)?.c_library.as_ref())
     }),
-    rule("environment.os", NOTE, |r| text(&r.environment.os)),
-    rule("environment.kernel", NOTE, |r| {
+    local("environment.os", NOTE, |r| text(&r.environment.os)),
+    local("environment.kernel", NOTE, |r| {
         known(r.environment.kernel.as_ref())
     }),
 ];
@@ -219,67 +244,122 @@ const PLACE: &[Rule] = &[
 /// What was measured with. Other versions are only to be known, as comparing them is a use; a
 /// build for other processors or without optimisation is not the same program.
 const BUILD: &[Rule] = &[
-    rule("environment.tool_version", NOTE, |r| {
+    local("environment.tool_version", NOTE, |r| {
         text(&r.environment.tool_version)
     }),
-    rule("environment.tool_revision", NOTE, |r| {
+    local("environment.tool_revision", NOTE, |r| {
         known(r.environment.tool_revision.as_ref())
     }),
-    rule("environment.compiler", NOTE, |r| {
+    local("environment.compiler", NOTE, |r| {
         text(&r.environment.compiler)
     }),
-    rule("environment.libraries", NOTE, |r| {
+    local("environment.libraries", NOTE, |r| {
         known(r.environment.libraries.as_ref())
     }),
-    rule("environment.target", MACHINE, |r| {
+    local("environment.target", MACHINE, |r| {
         text(&r.environment.target)
     }),
-    rule("environment.target_cpu", SPEED, |r| {
+    local("environment.target_cpu", SPEED, |r| {
         text(&r.environment.target_cpu)
     }),
-    rule("environment.features", SPEED, |r| {
+    local("environment.features", SPEED, |r| {
         text(&r.environment.features)
     }),
-    rule("environment.profile", SPEED, |r| {
+    local("environment.profile", SPEED, |r| {
         text(&r.environment.profile)
     }),
-    rule("environment.opt_level", SPEED, |r| {
+    local("environment.opt_level", SPEED, |r| {
         text(&r.environment.opt_level)
     }),
 ];
 
 /// What differs, hindrances first.
 pub(super) fn differences(
-    base: &WireRecord,
-    candidate: &WireRecord,
+    base: &Record,
+    candidate: &Record,
     pairing: &Pairing,
     settings: &Settings,
 ) -> Vec<Difference> {
     let rules = [DATA, ANSWERING, MEASURING, PLACE, BUILD];
     let rules = rules.into_iter().flatten();
-    let mut found: Vec<Difference> = questions(pairing, settings).into_iter().collect();
+    let of_shards = shards(base, candidate).into_iter();
+    let mut found: Vec<Difference> = of_shards.chain(questions(pairing, settings)).collect();
     found.extend(rules.filter_map(|rule| differs(rule, base, candidate)));
     found.sort_by_key(|difference| difference.hinders.is_empty());
     found
 }
 
-fn differs(rule: &Rule, base: &WireRecord, candidate: &WireRecord) -> Option<Difference> {
-    let values = [base, candidate].map(rule.read);
-    if values[0] == values[1] {
+fn differs(rule: &Rule, base: &Record, candidate: &Record) -> Option<Difference> {
+    let [base, candidate] = [base, candidate].map(|record| value(rule, record));
+    if base == candidate {
         return None;
     }
     // What a record does not tell may be the same.
-    let told = values.iter().all(Option::is_some);
-    let [base, candidate] = values.map(|value| value.unwrap_or_else(|| "not known".to_owned()));
+    let told = base.is_told && candidate.is_told;
     Some(Difference {
         field: rule.field,
-        base,
-        candidate,
+        base: base.text,
+        candidate: candidate.text,
         hinders: if told {
             rule.hinders.to_vec()
         } else {
             Vec::new()
         },
+    })
+}
+
+/// What a record says of a field.
+#[derive(PartialEq)]
+struct Value {
+    text: String,
+    /// Whether it says it; of merged shards, whether all of them do.
+    is_told: bool,
+}
+
+/// A record's value of a field; where merged shards differ, that of each.
+fn value(rule: &Rule, record: &Record) -> Value {
+    let mut found: Vec<(Option<String>, Vec<usize>)> = Vec::new();
+    match rule.read {
+        Read::Record(read) => found.push((read(record), Vec::new())),
+        Read::Place(read) => {
+            for place in record.places() {
+                let (value, shard) = (read(&place), place.shard);
+                match found.iter_mut().find(|(known, _)| *known == value) {
+                    Some((_, shards)) => shards.extend(shard),
+                    None => found.push((value, shard.into_iter().collect())),
+                }
+            }
+        }
+    }
+    let is_told = !found.is_empty() && found.iter().all(|(value, _)| value.is_some());
+    let several = found.len() > 1;
+    let texts = found.into_iter().map(|(value, shards)| {
+        let value = value.unwrap_or_else(|| "not known".to_owned());
+        if several {
+            format!("{value} ({})", ShardNumbers(&shards))
+        } else {
+            value
+        }
+    });
+    Value {
+        text: texts.collect::<Vec<_>>().join("; "),
+        is_told,
+    }
+}
+
+/// That a side is of merged shards: a speed of machines side by side is that of none of them.
+fn shards(base: &Record, candidate: &Record) -> Option<Difference> {
+    let sides = [base, candidate];
+    if sides.iter().all(|record| record.measured().is_some()) {
+        return None;
+    }
+    let side = |record: &Record| record.unmeasured().unwrap_or("a single run".to_owned());
+    let [base, candidate] = sides.map(side);
+    Some(Difference {
+        field: "shards",
+        base,
+        candidate,
+        hinders: MACHINE.to_vec(),
     })
 }
 
@@ -303,23 +383,23 @@ fn questions(pairing: &Pairing, settings: &Settings) -> Option<Difference> {
 
 // Sections that older records lack are as by default there.
 
-fn timing(record: &WireRecord) -> Option<&WireProtocolTiming> {
-    let timing = &record.protocol.timing;
+fn timing(record: &Record) -> Option<&WireProtocolTiming> {
+    let timing = &record.protocol().timing;
     (*timing != WireProtocolTiming::default()).then_some(timing)
 }
 
-fn processor(record: &WireRecord) -> Option<&WireProcessor> {
-    let processor = &record.environment.processor;
+fn processor<'a>(place: &Place<'a>) -> Option<&'a WireProcessor> {
+    let processor = &place.environment.processor;
     (*processor != WireProcessor::default()).then_some(processor)
 }
 
-fn limits(record: &WireRecord) -> Option<&WireLimits> {
-    let limits = &record.environment.limits;
+fn limits<'a>(place: &Place<'a>) -> Option<&'a WireLimits> {
+    let limits = &place.environment.limits;
     (*limits != WireLimits::default()).then_some(limits)
 }
 
-fn platform(record: &WireRecord) -> Option<&WirePlatform> {
-    let platform = &record.environment.platform;
+fn platform<'a>(place: &Place<'a>) -> Option<&'a WirePlatform> {
+    let platform = &place.environment.platform;
     (*platform != WirePlatform::default()).then_some(platform)
 }
 

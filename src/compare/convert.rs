@@ -51,23 +51,25 @@ impl From<&Comparison<'_>> for WireComparison {
 
 impl From<&Run> for WireSide {
     fn from(run: &Run) -> Self {
-        let (record, model) = (&run.record, &run.record.model);
+        let (record, model) = (&run.record, run.record.model());
+        let measured = record.measured();
         Self {
             path: run.path.display().to_string(),
-            cell: record.cell.clone(),
-            run_id: record.run_id.clone(),
-            started: record.started.clone(),
+            cell: record.cell().to_owned(),
+            run_id: measured.and_then(|record| record.run_id.clone()),
+            started: record.started().to_owned(),
             model: model.id.clone(),
             revision: model.revision.clone(),
             architecture: model.architecture.clone(),
             dtype: model.dtype.clone(),
             compute_dtype: model.compute_dtype.clone(),
             ops: model.ops.clone(),
-            dataset: record.dataset.id.clone(),
-            device: record.device.clone(),
+            dataset: record.dataset().id.clone(),
+            device: record.device().to_owned(),
             questions: run.questions.len(),
-            repetitions: record.repetitions.len(),
-            doubts: record.doubts.clone(),
+            repetitions: measured.map_or(0, |record| record.repetitions.len()),
+            shards: record.shards().map(<[_]>::len),
+            doubts: record.doubts().to_vec(),
         }
     }
 }

@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::pairing::Pair;
 use super::{Cause, Direction};
-use crate::record::WireRecord;
+use crate::record::Record;
 use crate::record::wire::WireQuestion;
 
 /// A question that only one of the two answered exactly.
@@ -53,10 +53,10 @@ pub(super) struct TieRule {
 
 impl TieRule {
     /// By the protocols of two records.
-    pub(super) fn of(base: &WireRecord, candidate: &WireRecord, margin: f64) -> Self {
+    pub(super) fn of(base: &Record, candidate: &Record, margin: f64) -> Self {
         Self {
             margin,
-            thresholds: [base, candidate].map(|record| record.protocol.null_threshold),
+            thresholds: [base, candidate].map(|record| record.protocol().null_threshold),
         }
     }
 }

@@ -287,7 +287,7 @@ pub fn compare<'a>(base: &'a Run, candidate: &'a Run, settings: &Settings) -> Co
     let performance = performance(of_base, of_candidate, hindrances, settings);
     let ties = TieRule::of(of_base, of_candidate, settings.tie_margin);
     let flips = Flips::of(&pairing.pairs, &ties);
-    let language = of_base.dataset.language.as_deref();
+    let language = of_base.dataset().language.as_deref();
     Comparison {
         base,
         candidate,
@@ -311,7 +311,8 @@ fn notes(base: &Run, candidate: &Run, pairing: &Pairing) -> Vec<String> {
             pairing.pairs.len()
         ));
     }
-    let several = |run: &Run| run.record.repetitions.len() > 1;
+    let repetitions = |run: &Run| run.record.measured().map(|record| record.repetitions.len());
+    let several = |run: &Run| repetitions(run).is_some_and(|count| count > 1);
     let same_rounds = in_same_rounds(&base.record, &candidate.record);
     if several(base) && several(candidate) && !same_rounds {
         notes.push(
@@ -321,7 +322,12 @@ fn notes(base: &Run, candidate: &Run, pairing: &Pairing) -> Vec<String> {
         );
     }
     for (side, run) in [("base", base), ("candidate", candidate)] {
-        if run.record.repetitions.is_empty() {
+        if let Some(unmeasured) = run.record.unmeasured() {
+            notes.push(format!(
+                "{side}: {unmeasured}: speed and memory are not compared"
+            ));
+        }
+        if repetitions(run) == Some(0) {
             notes.push(format!(
                 "{side}: an older record without repetitions: speed and memory are not compared"
             ));
@@ -335,7 +341,8 @@ fn notes(base: &Run, candidate: &Run, pairing: &Pairing) -> Vec<String> {
                 "{side}: an older record that does not say what was asked"
             ));
         }
-        for repetition in &run.record.repetitions {
+        let measured = run.record.measured();
+        for repetition in measured.iter().flat_map(|record| &record.repetitions) {
             if !repetition.scenario.valid {
                 let because = repetition.scenario.invalid_because.join("; ");
                 notes.push(format!("{side}: a timed pass is not valid: {because}"));

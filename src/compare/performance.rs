@@ -2,7 +2,7 @@
 
 use super::{Aspect, Settings, Verdict};
 use crate::cell::figures;
-use crate::record::WireRecord;
+use crate::record::{Record, WireRecord};
 use crate::stats::Interval;
 use crate::stats::order::median;
 use crate::stats::paired::{self, Doubt, Rule, compare_paired, compare_unpaired};
@@ -29,10 +29,10 @@ pub struct FigureComparison {
     pub aspect: Aspect,
     /// Whether a higher value is the better one.
     pub higher_is_better: bool,
-    /// The base's median.
-    pub base: f64,
+    /// The base's median; nothing of merged shards.
+    pub base: Option<f64>,
     /// The candidate's median.
-    pub candidate: f64,
+    pub candidate: Option<f64>,
     /// Whether the repetitions were compared round by round.
     pub paired: bool,
     /// Candidate by base, where that is a number.
@@ -46,17 +46,21 @@ pub struct FigureComparison {
 }
 
 /// Whether the repetitions of two records are rounds of one run, one soon after the other.
-pub(super) fn in_same_rounds(base: &WireRecord, candidate: &WireRecord) -> bool {
+pub(super) fn in_same_rounds(base: &Record, candidate: &Record) -> bool {
+    let (Some(base), Some(candidate)) = (base.measured(), candidate.measured()) else {
+        return false;
+    };
     base.run_id.is_some()
         && base.run_id == candidate.run_id
         && base.repetitions.len() == candidate.repetitions.len()
 }
 
-/// The figures that every repetition of both records has. `hindrances` say why an aspect
-/// cannot be compared.
+/// The figures that every repetition of both records has; of merged shards, which have none,
+/// those that the other record has, or else all. `hindrances` say why an aspect cannot be
+/// compared.
 pub(super) fn performance(
-    base: &WireRecord,
-    candidate: &WireRecord,
+    base: &Record,
+    candidate: &Record,
     hindrances: impl Fn(Aspect) -> Vec<String>,
     settings: &Settings,
 ) -> Vec<FigureComparison> {
@@ -67,32 +71,43 @@ pub(super) fn performance(
     };
     let compared = COMPARED.iter();
     let compared = compared.filter_map(|&(figure, aspect, higher_is_better)| {
-        let (values, others) = (values(base, figure)?, values(candidate, figure)?);
-        let found = if paired {
-            compare_paired(&values, &others, &rule)
-        } else {
-            compare_unpaired(&values, &others, &rule)
+        // A single run that lacks the figure has nothing to compare; merged shards cannot have it.
+        let of = |record: &Record| match record.measured() {
+            Some(record) => {
+                let values = values(record, figure);
+                values.filter(|values| median(values).is_some()).map(Some)
+            }
+            None => Some(None),
         };
-        let found = found.map_err(|fault| fault.to_string());
-        let (mut verdict, mut reasons) = judge(&found, higher_is_better);
-        let hindrances = hindrances(aspect);
-        if !hindrances.is_empty() {
-            (verdict, reasons) = (Verdict::NotComparable, hindrances);
-        }
-        let ratio = found.as_ref().map(|found| found.ratio);
-        let interval = found.as_ref().ok().and_then(|found| found.interval);
-        Some(FigureComparison {
+        let (values, others) = (of(base)?, of(candidate)?);
+        let mut compared = FigureComparison {
             figure,
             aspect,
             higher_is_better,
-            base: median(&values)?,
-            candidate: median(&others)?,
+            base: values.as_deref().and_then(median),
+            candidate: others.as_deref().and_then(median),
             paired,
-            ratio: ratio.ok().filter(|ratio| ratio.is_finite()),
-            interval: interval.filter(|ends| ends.upper.is_finite()),
-            verdict,
-            reasons,
-        })
+            ratio: None,
+            interval: None,
+            verdict: Verdict::NotComparable,
+            reasons: hindrances(aspect),
+        };
+        if let (Some(values), Some(others)) = (values, others) {
+            let found = if paired {
+                compare_paired(&values, &others, &rule)
+            } else {
+                compare_unpaired(&values, &others, &rule)
+            };
+            let found = found.map_err(|fault| fault.to_string());
+            if compared.reasons.is_empty() {
+                (compared.verdict, compared.reasons) = judge(&found, higher_is_better);
+            }
+            let ratio = found.as_ref().map(|found| found.ratio);
+            let interval = found.as_ref().ok().and_then(|found| found.interval);
+            compared.ratio = ratio.ok().filter(|ratio| ratio.is_finite());
+            compared.interval = interval.filter(|ends| ends.upper.is_finite());
+        }
+        Some(compared)
     });
     compared.collect()
 }

@@ -25,7 +25,8 @@ pub struct WireComparison {
     pub comparability: WireComparability,
     /// Exact match and F1.
     pub accuracy: WireAccuracyComparison,
-    /// Speed, memory and energy: the figures that both records have.
+    /// Speed, memory and energy: the figures that both records have. Where a side is of merged
+    /// shards, which have none, those of the other side, or else all, none of them comparable.
     pub performance: Vec<WireFigureComparison>,
     /// Questions that only one of the two answered exactly.
     pub flips: WireFlips,
@@ -67,6 +68,9 @@ pub struct WireSide {
     pub questions: usize,
     /// Repetitions that it was measured in.
     pub repetitions: usize,
+    /// The number of shards that it was merged from; absent of a single run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<usize>,
     /// Why its figures of speed and memory should not be trusted.
     pub doubts: Vec<String>,
 }
@@ -111,7 +115,7 @@ pub struct WireComparability {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireRecordDifference {
     /// Its place in the record, such as `protocol.max_seq_len`; `questions` where the
-    /// questions are not the same.
+    /// questions are not the same, `shards` where a side is of merged ones.
     pub field: String,
     /// The base's value.
     pub base: String,
@@ -245,14 +249,14 @@ pub struct WireFigureComparison {
     pub aspect: Aspect,
     /// Whether a higher value is the better one.
     pub higher_is_better: bool,
-    /// The base's median over its repetitions.
-    pub base: f64,
+    /// The base's median over its repetitions; null of merged shards.
+    pub base: Option<f64>,
     /// The candidate's.
-    pub candidate: f64,
+    pub candidate: Option<f64>,
     /// Whether the repetitions were compared round by round, both being cells of one run.
     pub paired: bool,
     /// Candidate by base: of trimmed means of logarithms, so not quite that of the two medians.
-    /// Null where a value is 0.
+    /// Null where a value is 0 or there is none.
     pub ratio: Option<f64>,
     /// The ratio's interval; null with one repetition, and where it has no end.
     pub interval: Option<WireEnds>,

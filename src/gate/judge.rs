@@ -55,10 +55,10 @@ fn judge_pair((base, candidate): Pair<'_>, gate: &Gate) -> Result<WireCellVerdic
     if let (Some(Cell::Finished(base)), Some(Cell::Finished(candidate))) = (base, candidate) {
         let comparison = WireComparison::from(&compare(base, candidate, &gate.settings));
         let checks = gate.checks(&comparison)?;
-        let (of_base, of_candidate) = (&base.record.cell, &candidate.record.cell);
+        let (of_base, of_candidate) = (base.record.cell(), candidate.record.cell());
         return Ok(WireCellVerdict {
             cell: if of_base == of_candidate {
-                of_base.clone()
+                of_base.to_owned()
             } else {
                 format!("{of_base} → {of_candidate}")
             },

@@ -1,5 +1,6 @@
 //! What can be compared: by accuracy, and by speed.
 
+use crate::record::Record;
 use crate::record::wire::{WireProtocol, WireRecord};
 
 /// Records with the same key have accuracies that can be compared: the same questions, scored alike.
@@ -21,11 +22,11 @@ pub(super) struct SpeedKey {
 }
 
 impl AccuracyKey {
-    pub fn of(record: &WireRecord) -> Self {
-        let protocol = &record.protocol;
+    pub fn of(record: &Record) -> Self {
+        let protocol = record.protocol();
         let summation = protocol.summation.as_deref();
         Self {
-            dataset_sha256: record.dataset.sha256.clone(),
+            dataset_sha256: record.dataset().sha256.clone(),
             selection: subset(protocol).unwrap_or_else(|| "all questions".to_owned()),
             protocol: match summation.filter(|name| *name != "plain") {
                 Some(summation) => format!("{}, {summation} summation", protocol.name),

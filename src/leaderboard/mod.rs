@@ -16,7 +16,7 @@ use std::cmp::Ordering;
 
 use crate::analysis::intervals::FEWEST_PASSAGES;
 use crate::dataset::source::stem;
-use crate::record::WireRecord;
+use crate::record::Record;
 use crate::record::run::{Cell, Run};
 pub use budget::Percentile;
 use groups::AccuracyKey;
@@ -54,8 +54,8 @@ pub struct Settings {
     pub seed: u64,
     /// The percentile of latency that fronts and budgets are about.
     pub latency_percentile: Percentile,
-    /// What speeds are compared with: a model's name or id, or a cell of it. None: the first
-    /// record's model.
+    /// What speeds are compared with: a model's name or id, or a cell of it. None: that of the
+    /// first record of a single run.
     pub base: Option<String>,
     /// How accurate a model must be for a mean of its speeds.
     pub floor: Floor,
@@ -114,7 +114,7 @@ pub fn leaderboard(
             Cell::Failed { .. } => None,
         })
         .collect();
-    let records: Vec<&WireRecord> = runs.iter().map(|run| &run.record).collect();
+    let records: Vec<&Record> = runs.iter().map(|run| &run.record).collect();
     let names = names::names(&records);
     let mut sources: Vec<(Table<'_>, Vec<String>)> = grouped(&runs, &names);
     let ids: Vec<&str> = sources.iter().map(|(table, _)| table.dataset()).collect();
@@ -128,7 +128,10 @@ pub fn leaderboard(
         source.runs.resize(table.rows.len(), None);
     }
     let sources: Vec<Table<'_>> = sources.into_iter().map(|(table, _)| table).collect();
-    let first = names.first().map(String::as_str);
+    // Merged shards have no speed to compare others' with.
+    let mut timed = runs.iter().zip(&names);
+    let first = timed.find(|(run, _)| run.record.measured().is_some());
+    let first = first.map(|(_, name)| name.as_str());
     let speeds = speeds::speeds(&tables, first, settings.base.as_deref(), settings.floor)?;
     let budget = budget::budget(&tables, &sources, settings);
     Ok(WireLeaderboard {
@@ -161,7 +164,7 @@ fn grouped<'a>(runs: &[&'a Run], names: &[String]) -> Vec<(Table<'a>, Vec<String
         }
     }
     let table = |(key, mut rows): (AccuracyKey, Vec<(&'a Run, &String)>)| {
-        let f1 = |run: &Run| run.record.accuracy.f1;
+        let f1 = |run: &Run| run.record.accuracy().f1;
         let falling = |a: &Run, b: &Run| f1(b).partial_cmp(&f1(a)).unwrap_or(Ordering::Equal);
         rows.sort_by(|(a, _), (b, _)| falling(a, b));
         let names = rows.iter().map(|(_, name)| (*name).clone()).collect();

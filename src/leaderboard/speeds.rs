@@ -2,6 +2,7 @@
 
 use super::wire::{WireModelSpeed, WireRow, WireSpeeds, WireTable};
 use super::{Floor, LeaderboardError};
+use crate::record::common::not_measured;
 
 /// Without a floor asked for, a model may be less accurate than the base by this, in
 /// percentage points of F1.
@@ -44,13 +45,22 @@ pub(super) fn speeds(
         let mut rows = tables[table].rows.iter();
         rows.any(|row| row.conditions == Some(conditions) && row.model != base)
     });
-    if !shared {
+    // Merged shards that were asked for as the base are compared with by none, and each is told so.
+    let base_shards = tables.iter().find_map(|table| shards(table, &base));
+    let untimed = base_shards.filter(|_| groups.is_empty());
+    if !shared && untimed.is_none() {
         return Ok(None);
     }
     let mut speeds: Vec<WireModelSpeed> = models
         .iter()
         .map(|model| model_speed(tables, &groups, &base, model, floor))
         .collect();
+    if let Some(shards) = untimed {
+        let because = format!("the base was {}", not_measured(shards));
+        for speed in &mut speeds {
+            (speed.ratio, speed.left_out_because) = (None, Some(because.clone()));
+        }
+    }
     let key = |speed: &WireModelSpeed| speed.ratio.unwrap_or(f64::NEG_INFINITY);
     speeds.sort_by(|a, b| key(b).total_cmp(&key(a)));
     Ok(Some(WireSpeeds {
@@ -110,6 +120,12 @@ fn rows<'a>(
     rows.filter(move |row| row.conditions == Some(conditions) && row.model == model)
 }
 
+/// The number of shards that a row of `model` was merged from.
+fn shards(table: &WireTable, model: &str) -> Option<usize> {
+    let mut rows = table.rows.iter().filter(|row| row.model == model);
+    rows.find_map(|row| row.shards)
+}
+
 /// Questions a second, where a ratio can be made of them.
 fn speed(row: &WireRow) -> Option<f64> {
     row.figures.questions_per_s.filter(|speed| *speed > 0.0)
@@ -129,7 +145,8 @@ fn model_speed(
         let bases: Vec<&WireRow> = rows(tables, group, base).collect();
         let own: Vec<&WireRow> = rows(tables, group, model).collect();
         doubtful |= bases.iter().chain(&own).any(|row| !row.doubts.is_empty());
-        match mean_log_ratio(&tables[group[0]].dataset, &own, &bases, floor) {
+        let table = &tables[group[0]];
+        match mean_log_ratio(table, model, &own, &bases, floor) {
             Ok(logarithm) => logarithms.push(logarithm),
             Err(reason) => {
                 left_out_because = Some(reason);
@@ -148,13 +165,18 @@ fn model_speed(
 
 /// The mean logarithm of the ratios of all pairs of rows, or why there is none.
 fn mean_log_ratio(
-    dataset: &str,
+    table: &WireTable,
+    model: &str,
     own: &[&WireRow],
     bases: &[&WireRow],
     floor: Floor,
 ) -> Result<f64, String> {
+    let dataset = &table.dataset;
     if own.is_empty() {
-        return Err(format!("not timed on {dataset} under the same conditions"));
+        return Err(match shards(table, model) {
+            Some(shards) => format!("{}, on {dataset}", not_measured(shards)),
+            None => format!("not timed on {dataset} under the same conditions"),
+        });
     }
     let base_f1 = bases.iter().filter_map(|row| row.figures.f1);
     let base_f1 = base_f1.fold(f64::INFINITY, f64::min);

@@ -26,7 +26,7 @@ impl Table<'_> {
     /// The data set's id.
     pub fn dataset(&self) -> &str {
         let mut runs = self.runs.iter().copied().flatten();
-        runs.next().map_or("", |run| &run.record.dataset.id)
+        runs.next().map_or("", |run| &run.record.dataset().id)
     }
 
     /// The table's rows in its order, with the names of their models.
@@ -36,7 +36,11 @@ impl Table<'_> {
         let mut conditions: Vec<WireConditions> = Vec::new();
         let mut rows: Vec<WireRow> = Vec::with_capacity(self.runs.len());
         for (run, name) in runs.iter().zip(names) {
-            let key = SpeedKey::of(&run.record);
+            let Some(record) = run.record.measured() else {
+                rows.push(row(run, name, None));
+                continue;
+            };
+            let key = SpeedKey::of(record);
             let place = keys.iter().position(|known| *known == key);
             let place = place.unwrap_or_else(|| {
                 conditions.push(WireConditions {
@@ -44,20 +48,20 @@ impl Table<'_> {
                     device: key.device.clone(),
                     threads: key.threads,
                     scenario: key.scenario.clone(),
-                    paced: is_paced(&run.record.protocol),
+                    paced: is_paced(&record.protocol),
                     fronts: Vec::new(),
                 });
                 keys.push(key);
                 keys.len() - 1
             });
-            rows.push(row(run, name, place));
+            rows.push(row(run, name, Some(place)));
         }
         for (place, conditions) in conditions.iter_mut().enumerate() {
             conditions.fronts = fronts(&rows, place, conditions.paced, settings.latency_percentile);
         }
         let ranking = rank(&mut rows, &runs, settings);
         rows.extend(failures);
-        let dataset = runs.first().map(|run| &run.record.dataset);
+        let dataset = runs.first().map(|run| run.record.dataset());
         WireTable {
             dataset: dataset.map_or_else(String::new, |dataset| dataset.id.clone()),
             dataset_sha256: dataset.map_or_else(String::new, |dataset| dataset.sha256.clone()),
@@ -71,22 +75,26 @@ impl Table<'_> {
     }
 }
 
-fn row(run: &Run, name: &str, conditions: usize) -> WireRow {
-    let record = &run.record;
+/// The row of a run; of merged shards, which were timed on no one machine, without conditions.
+fn row(run: &Run, name: &str, conditions: Option<usize>) -> WireRow {
+    let (record, model) = (&run.record, run.record.model());
+    let measured = record.measured();
+    let repetitions = measured.iter().flat_map(|record| &record.repetitions);
     WireRow {
-        cell: record.cell.clone(),
+        cell: record.cell().to_owned(),
         path: run.path.display().to_string(),
         model: name.to_owned(),
-        model_id: record.model.id.clone(),
-        revision: record.model.revision.clone(),
-        architecture: Some(record.model.architecture.clone()),
-        dtype: Some(record.model.dtype.clone()),
-        device: record.device.clone(),
-        conditions: Some(conditions),
+        model_id: model.id.clone(),
+        revision: model.revision.clone(),
+        architecture: Some(model.architecture.clone()),
+        dtype: Some(model.dtype.clone()),
+        device: record.device().to_owned(),
+        conditions,
         rank: None,
         figures: figures(record),
-        doubts: doubts(record),
-        memory_doubtful: record.repetitions.iter().any(|r| r.memory.grows()),
+        doubts: measured.map(doubts).unwrap_or_default(),
+        memory_doubtful: repetitions.into_iter().any(|r| r.memory.grows()),
+        shards: record.shards().map(<[_]>::len),
         error: None,
     }
 }
@@ -107,6 +115,7 @@ pub(super) fn failed_row(path: &std::path::Path, failure: &WireFailure) -> WireR
         figures: WireFigures::default(),
         doubts: Vec::new(),
         memory_doubtful: false,
+        shards: None,
         error: Some(WireRowError {
             kind: failure.error.kind.name().to_owned(),
             message: failure.error.message.clone(),

@@ -81,7 +81,7 @@ pub struct WireRow {
     pub dtype: Option<String>,
     /// The device.
     pub device: String,
-    /// The place of its conditions in the table; null of failed cells.
+    /// The place of its conditions in the table; null of failed cells and of merged shards.
     pub conditions: Option<usize>,
     /// Where it stands by F1; null of failed cells.
     pub rank: Option<WireRank>,
@@ -91,6 +91,10 @@ pub struct WireRow {
     pub doubts: Vec<String>,
     /// Whether its figures of memory should not be trusted.
     pub memory_doubtful: bool,
+    /// The number of shards that it was merged from, which have accuracy and no speed, latency,
+    /// memory or energy; absent of a single run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<usize>,
     /// Why there are no figures.
     pub error: Option<WireRowError>,
 }

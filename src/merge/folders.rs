@@ -86,6 +86,9 @@ fn what_is_there(path: &Path) -> String {
         Ok([crate::record::Cell::Failed { failure, .. }]) => {
             format!(", but a cell that failed: {}", failure.error.message)
         }
+        Ok([crate::record::Cell::Finished(run)]) if run.record.shards().is_some() => {
+            ", but shards that are merged".to_owned()
+        }
         Ok([_, ..]) => ", but a run without --shard".to_owned(),
         _ => String::new(),
     }

@@ -1,9 +1,8 @@
 //! What a reader of merged figures should know.
 
-use std::fmt::Display;
-
 use super::{Cell, NOT_MERGED};
 use crate::dataset::MISPLACED;
+use crate::record::common::ShardNumbers;
 use crate::record::wire::WireRecord;
 
 /// The devices of all shards, each once, in their order.
@@ -28,7 +27,7 @@ pub fn warnings(cell: &Cell, misplaced_answers: usize) -> Vec<String> {
         if groups.len() > 1 {
             let groups = groups.iter().map(|(value, shards)| {
                 let value = if value.is_empty() { "not known" } else { value };
-                format!("{value} ({})", Numbers(shards))
+                format!("{value} ({})", ShardNumbers(shards))
             });
             let groups: Vec<String> = groups.collect();
             warnings.push(format!(
@@ -45,7 +44,7 @@ pub fn warnings(cell: &Cell, misplaced_answers: usize) -> Vec<String> {
     for (warning, shards) in grouped(cell, |record| record.warnings.clone()) {
         // It counts those of one shard, and all were counted above.
         if !warning.contains(MISPLACED) {
-            warnings.push(format!("{}: {warning}", Numbers(&shards)));
+            warnings.push(format!("{}: {warning}", ShardNumbers(&shards)));
         }
     }
     warnings
@@ -90,37 +89,4 @@ fn grouped(cell: &Cell, texts: impl Fn(&WireRecord) -> Vec<String>) -> Vec<(Stri
         }
     }
     groups
-}
-
-/// Numbers of shards, runs of them put together: `shard 3`, `shards 1–4, 7`.
-struct Numbers<'a>(&'a [usize]);
-
-impl Display for Numbers<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let runs = self.0.chunk_by(|a, b| a.checked_add(1) == Some(*b));
-        let runs: Vec<String> = runs
-            .map(|run| match run {
-                [one] => one.to_string(),
-                run => format!("{}–{}", run[0], run[run.len() - 1]),
-            })
-            .collect();
-        let plural = if self.0.len() == 1 { "" } else { "s" };
-        write!(formatter, "shard{plural} {}", runs.join(", "))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Numbers;
-
-    #[test]
-    fn numbers_are_put_together() {
-        for (numbers, text) in [
-            (&[3][..], "shard 3"),
-            (&[1, 2, 3, 4, 7], "shards 1–4, 7"),
-            (&[1, 3, 5, 6], "shards 1, 3, 5–6"),
-        ] {
-            assert_eq!(Numbers(numbers).to_string(), text);
-        }
-    }
 }

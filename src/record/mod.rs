@@ -1,11 +1,13 @@
 //! What a run leaves behind: the record, the answers and a line a question.
 
 pub mod baseline;
+pub mod common;
 pub mod folder;
 pub mod listing;
 pub mod run;
 pub mod wire;
 
+pub use common::Record;
 pub use folder::{Folder, FolderError};
 pub use run::{Cell, ReadError, Run};
 pub use wire::{WireFailure, WireRecord, WireSamples};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::wire::{SCHEMA, WireFailure, WireQuestion, WireRecord, WireSamples};
+use super::common::Record;
+use super::wire::{SCHEMA, WireFailure, WireQuestion, WireSamples};
 
 /// What can go wrong when records are read.
 #[derive(Debug, thiserror::Error)]
@@ -37,14 +38,6 @@ pub enum ReadError {
         /// What is wrong.
         message: String,
     },
-    /// A record of merged shards, of which there is no speed.
-    #[error(
-        "{path}: shards merged by `spanbench merge`, which have accuracy and no speed; name a run, or one shard's folder"
-    )]
-    Merged {
-        /// The file.
-        path: String,
-    },
     /// A record of a later version.
     #[error("{path}: a record of version {found}; this program reads version {SCHEMA}")]
     Version {
@@ -61,7 +54,7 @@ pub struct Run {
     /// Its folder.
     pub path: PathBuf,
     /// The record.
-    pub record: WireRecord,
+    pub record: Record,
     /// A line a question, in the data set's order.
     pub questions: Vec<WireQuestion>,
 }
@@ -84,7 +77,7 @@ impl Cell {
     /// Its name.
     pub fn name(&self) -> &str {
         match self {
-            Self::Finished(run) => &run.record.cell,
+            Self::Finished(run) => run.record.cell(),
             Self::Failed { failure, .. } => &failure.cell,
         }
     }
@@ -177,22 +170,21 @@ fn read_cell(folder: &Path, path: &Path) -> Result<Cell, ReadError> {
             failure: Box::new(parse(path, &text, None)?),
         });
     }
-    if kind.shards.is_some() {
-        return Err(ReadError::Merged {
-            path: path.display().to_string(),
-        });
-    }
-    let record: WireRecord = parse(path, &text, None)?;
+    let record = if kind.shards.is_some() {
+        Record::Merged(Box::new(parse(path, &text, None)?))
+    } else {
+        Record::Single(Box::new(parse(path, &text, None)?))
+    };
     let questions_path = folder.join("questions.jsonl");
     let questions: Vec<WireQuestion> = read_lines(&questions_path)?;
-    if questions.len() != record.dataset.questions {
+    if questions.len() != record.dataset().questions {
         return Err(ReadError::Malformed {
             path: questions_path.display().to_string(),
             place: format!("line {}", questions.len()),
             message: format!(
                 "it has {} questions and run.json beside it {}",
                 questions.len(),
-                record.dataset.questions
+                record.dataset().questions
             ),
         });
     }
@@ -266,10 +258,7 @@ mod tests {
             ("{\"schema\": 2}", "version 2"),
             ("{\"schema\": 1}", "missing field `cell`"),
             ("{\"schema\": 1, \"error\": {}}", "missing field"),
-            (
-                "{\"schema\": 1, \"shards\": []}",
-                "merged by `spanbench merge`",
-            ),
+            ("{\"schema\": 1, \"shards\": []}", "missing field `cell`"),
         ] {
             std::fs::write(cell.join("run.json"), text).unwrap();
             let message = said(folder.path());

@@ -14,7 +14,7 @@ enum Field {
 type Column = (&'static str, fn(Option<&WireTable>, &WireRow) -> Field);
 
 /// The headings are stable: columns are only ever added, at the end.
-const COLUMNS: [Column; 43] = [
+const COLUMNS: [Column; 44] = [
     ("dataset", |t, _| text(t.map(|t| &t.dataset))),
     ("dataset_sha256", |t, _| text(t.map(|t| &t.dataset_sha256))),
     ("questions", |t, _| number(t.map(|t| t.questions))),
@@ -84,6 +84,7 @@ const COLUMNS: [Column; 43] = [
     ("doubts", |_, r| text(Some(&r.doubts.join("; ")))),
     ("error_kind", |_, r| text(r.error.as_ref().map(|e| &e.kind))),
     ("error", |_, r| text(r.error.as_ref().map(|e| &e.message))),
+    ("shards", |_, r| number(r.shards)),
 ];
 
 /// Every cell of the leaderboard. Numbers have all their digits; what is not known is empty.
@@ -111,9 +112,9 @@ fn conditions<'a>(
     table?.conditions.get(row.conditions?)
 }
 
-/// A fact about figures, which failed cells do not have.
+/// A fact about figures of speed and memory, which failed cells and merged shards do not have.
 fn known(row: &WireRow, fact: bool) -> Option<bool> {
-    row.error.is_none().then_some(fact)
+    (row.error.is_none() && row.shards.is_none()).then_some(fact)
 }
 
 fn text(text: Option<&String>) -> Field {

@@ -1,6 +1,7 @@
 //! JUnit XML, as servers of continuous integration read it.
 
 use crate::leaderboard::wire::{WireLeaderboard, WireRow, WireTable};
+use crate::record::common::not_measured;
 
 /// Some cases under a name.
 #[derive(Debug, Clone, PartialEq)]
@@ -190,6 +191,7 @@ fn output(row: &WireRow) -> String {
     let mut lines: Vec<String> = known
         .map(|(name, value)| format!("{name} {value}"))
         .collect();
+    lines.extend(row.shards.map(not_measured));
     lines.extend(row.doubts.iter().map(|doubt| format!("? {doubt}")));
     lines.join("\n")
 }

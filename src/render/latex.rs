@@ -1,7 +1,7 @@
 //! A leaderboard as LaTeX tables.
 
-use super::leaderboard::{Sheet, sheets};
-use crate::leaderboard::wire::WireLeaderboard;
+use super::leaderboard::{Sheet, sheets, unmeasured};
+use crate::leaderboard::wire::{WireLeaderboard, WireTable};
 
 /// Columns of a leaderboard's table that a page of paper has room for.
 const SHOWN: [&str; 9] = [
@@ -26,13 +26,13 @@ pub fn latex(board: &WireLeaderboard) -> String {
     let tables = sheets(board).into_iter().zip(1..);
     for (sheet, number) in tables {
         // The tables of the data sets come first.
-        let of_data = number <= board.tables.len();
-        text += &table(&sheet, number, of_data);
+        text += &table(&sheet, number, board.tables.get(number - 1));
     }
     text
 }
 
-fn table(sheet: &Sheet, number: usize, of_data: bool) -> String {
+fn table(sheet: &Sheet, number: usize, data: Option<&WireTable>) -> String {
+    let of_data = data.is_some();
     let headings = sheet.headings.iter().enumerate();
     let shown: Vec<usize> = headings
         .filter(|(_, heading)| !of_data || SHOWN.contains(heading))
@@ -54,8 +54,11 @@ fn table(sheet: &Sheet, number: usize, of_data: bool) -> String {
     };
     let headings: Vec<String> = sheet.headings.iter().map(ToString::to_string).collect();
     let rows: String = sheet.rows.iter().map(|row| line(row)).collect();
-    let machine = sheet.notes.first().filter(|_| of_data);
+    let timed = data.filter(|table| !table.conditions.is_empty());
+    let machine = sheet.notes.first().filter(|_| timed.is_some());
     let machine = machine.map_or_else(String::new, |note| format!(" Timed on: {note}."));
+    let unmeasured = data.map(unmeasured).unwrap_or_default();
+    let unmeasured: String = unmeasured.iter().map(|note| format!(" {note}.")).collect();
     let marked = sheet.rows.iter().flatten().any(|cell| cell.ends_with('?'));
     let marked = if marked {
         " ?: figures that are doubted."
@@ -66,7 +69,7 @@ fn table(sheet: &Sheet, number: usize, of_data: bool) -> String {
         "\\begin{{table}}\n  \\centering\n  \\scriptsize\n  \\setlength{{\\tabcolsep}}{{3pt}}\n  \
          \\caption{{{}}}\n  \\label{{tab:spanbench-{number}}}\n  \\makebox[\\linewidth]{{\\begin{{tabular}}{{{alignment}}}\n    \
          \\toprule\n{}    \\midrule\n{rows}    \\bottomrule\n  \\end{{tabular}}}}\n\\end{{table}}\n",
-        escape(&format!("{}.{machine}{marked}", sheet.title)),
+        escape(&format!("{}.{machine}{unmeasured}{marked}", sheet.title)),
         line(&headings),
     )
 }

@@ -6,6 +6,7 @@ use super::markdown::escape;
 use crate::leaderboard::wire::{
     WireBudget, WireChoice, WireFront, WireLeaderboard, WireRow, WireSpeeds, WireTable,
 };
+use crate::record::common::not_measured;
 
 /// Doubts of a cell that are shown; the others are counted.
 const DOUBTS_SHOWN: usize = 2;
@@ -162,10 +163,15 @@ fn rank(row: &WireRow) -> String {
         })
 }
 
-/// The letter of a row's conditions, where there are several, and its device.
+/// The letter of a row's conditions, where there are several, and its device; of merged shards
+/// their number.
 fn place(table: &WireTable, row: &WireRow) -> String {
-    match row.conditions {
-        Some(place) if table.conditions.len() > 1 => format!("{} {}", letter(place), row.device),
+    match (row.conditions, row.shards) {
+        (Some(place), _) if table.conditions.len() > 1 => {
+            format!("{} {}", letter(place), row.device)
+        }
+        (None, Some(1)) => format!("{}, 1 shard", row.device),
+        (None, Some(shards)) => format!("{}, {shards} shards", row.device),
         _ => row.device.clone(),
     }
 }
@@ -221,6 +227,7 @@ fn notes(table: &WireTable) -> Vec<String> {
             ranking.common_questions
         ));
     }
+    notes.extend(unmeasured(table));
     for row in &table.rows {
         if let Some(error) = &row.error {
             notes.push(format!(
@@ -236,6 +243,18 @@ fn notes(table: &WireTable) -> Vec<String> {
         }
     }
     notes
+}
+
+/// Which rows have accuracy alone and why, a line each.
+pub(super) fn unmeasured(table: &WireTable) -> Vec<String> {
+    let line = |row: &WireRow| {
+        let why = not_measured(row.shards?);
+        Some(format!(
+            "{} ({}): {why}: no speed, latency, memory or energy, and so in no front, mean of speeds or budget",
+            row.model, row.cell
+        ))
+    };
+    table.rows.iter().filter_map(line).collect()
 }
 
 /// The front and who is behind whom; nothing where no row has the figure.
@@ -301,6 +320,7 @@ fn speeds(speeds: &WireSpeeds) -> Sheet {
         ]
     });
     let groups = match speeds.groups.len() {
+        0 => "no table".to_owned(),
         1 => "one table".to_owned(),
         count => format!("{count} tables"),
     };

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::analysis::{self, Section};
 use super::columns::plain;
-use super::{COLUMNS, figure, measurement};
+use super::{COLUMNS, Shown, figure, measurement};
 use crate::record::WireRecord;
 use crate::record::wire::{WireAccuracy, WireDataset, WireLatencies, WireModel, WireProtocol};
 
@@ -19,9 +19,10 @@ pub fn report(record: &WireRecord) -> String {
 
 fn write_report(page: &mut String, record: &WireRecord) -> std::fmt::Result {
     writeln!(page, "# {}\n", escape(&record.cell))?;
+    let shown = Shown::from(record);
     let (headings, cells): (Vec<_>, Vec<_>) = COLUMNS
         .iter()
-        .map(|(heading, cell)| (*heading, escape(&cell(record))))
+        .map(|(heading, cell)| (*heading, escape(&cell(&shown))))
         .unzip();
     writeln!(page, "| {} |", headings.join(" | "))?;
     writeln!(page, "|{}", "---|".repeat(headings.len()))?;

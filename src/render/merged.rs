@@ -4,7 +4,7 @@ use super::analysis::{self, Section};
 use super::columns::aligned;
 use super::figure;
 use super::markdown::{self, row};
-use crate::record::wire::WireMerged;
+use crate::record::wire::{WireMerged, WireMergedShard};
 
 /// The table for a terminal: a line a cell, below it what a reader should know.
 ///
@@ -68,7 +68,7 @@ fn write_report(page: &mut String, record: &WireMerged) -> std::fmt::Result {
     for table in analysis::sections(&record.analysis) {
         markdown::write_table(page, &table)?;
     }
-    markdown::write_table(page, &shards(record))?;
+    markdown::write_table(page, &shards(&record.shards))?;
     let mut inputs = vec![row("started", &record.started)];
     inputs.extend(markdown::inputs(
         &record.model,
@@ -79,8 +79,8 @@ fn write_report(page: &mut String, record: &WireMerged) -> std::fmt::Result {
 }
 
 /// Each shard on its machine.
-fn shards(record: &WireMerged) -> Section {
-    let rows = record.shards.iter().map(|shard| {
+pub(super) fn shards(shards: &[WireMergedShard]) -> Section {
+    let rows = shards.iter().map(|shard| {
         let mut row = vec![shard.shard.to_string(), shard.questions.to_string()];
         match &shard.measured {
             None => row.push("nothing to answer".to_owned()),

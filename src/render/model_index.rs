@@ -3,7 +3,7 @@
 use crate::dataset::card::{self as dataset_card, WireDatasetSource};
 use crate::leaderboard::subset;
 use crate::models::card::{self as model_card, WireSource};
-use crate::record::WireRecord;
+use crate::record::Record;
 
 /// Why records make no model index.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub enum ModelIndexError {
 ///
 /// Fails where the records are of several models, or contradict each other.
 pub fn model_index(
-    records: &[&WireRecord],
+    records: &[&Record],
     source_url: Option<&str>,
 ) -> Result<String, ModelIndexError> {
     if records.is_empty() {
@@ -61,17 +61,17 @@ pub fn model_index(
 }
 
 /// The repository of the model that all records are of, or its id.
-fn one_model(records: &[&WireRecord]) -> Result<String, ModelIndexError> {
+fn one_model(records: &[&Record]) -> Result<String, ModelIndexError> {
     let first = records[0];
-    let is_first = |record: &&WireRecord| {
-        record.model.id == first.model.id && weights(record) == weights(first)
+    let is_first = |record: &&Record| {
+        record.model().id == first.model().id && weights(record) == weights(first)
     };
     if !records.iter().all(is_first) {
         let mut models: Vec<String> = records
             .iter()
-            .map(|record| match &record.model.revision {
-                Some(revision) => format!("{}@{revision}", record.model.id),
-                None => format!("{} ({})", record.model.id, record.cell),
+            .map(|record| match &record.model().revision {
+                Some(revision) => format!("{}@{revision}", record.model().id),
+                None => format!("{} ({})", record.model().id, record.cell()),
             })
             .collect();
         models.sort();
@@ -79,7 +79,7 @@ fn one_model(records: &[&WireRecord]) -> Result<String, ModelIndexError> {
         let models = models.join("; ");
         return Err(ModelIndexError::SeveralModels { models });
     }
-    let id = &first.model.id;
+    let id = &first.model().id;
     Ok(match model_card::card(id).map(|card| card.source) {
         Some(WireSource::Repository { repository, .. }) => repository,
         _ => id.clone(),
@@ -87,30 +87,30 @@ fn one_model(records: &[&WireRecord]) -> Result<String, ModelIndexError> {
 }
 
 /// The hashes of the model's files, whatever their order.
-fn weights(record: &WireRecord) -> Vec<&str> {
-    let files = record.model.files.iter();
+fn weights(record: &Record) -> Vec<&str> {
+    let files = record.model().files.iter();
     let mut hashes: Vec<&str> = files.map(|file| file.sha256.as_str()).collect();
     hashes.sort_unstable();
     hashes
 }
 
 /// The records without those that repeat another.
-fn distinct<'a>(records: &[&'a WireRecord]) -> Result<Vec<&'a WireRecord>, ModelIndexError> {
-    let mut distinct: Vec<&WireRecord> = Vec::new();
+fn distinct<'a>(records: &[&'a Record]) -> Result<Vec<&'a Record>, ModelIndexError> {
+    let mut distinct: Vec<&Record> = Vec::new();
     for record in records {
-        let same = |other: &&&WireRecord| {
-            other.dataset.sha256 == record.dataset.sha256
-                && other.protocol.name == record.protocol.name
-                && subset(&other.protocol) == subset(&record.protocol)
+        let same = |other: &&&Record| {
+            other.dataset().sha256 == record.dataset().sha256
+                && other.protocol().name == record.protocol().name
+                && subset(other.protocol()) == subset(record.protocol())
         };
         match distinct.iter().find(same) {
             None => distinct.push(record),
-            Some(other) if other.accuracy == record.accuracy => {}
+            Some(other) if other.accuracy() == record.accuracy() => {}
             Some(other) => {
                 return Err(ModelIndexError::Contradiction {
-                    first: other.cell.clone(),
-                    second: record.cell.clone(),
-                    dataset: record.dataset.id.clone(),
+                    first: other.cell().to_owned(),
+                    second: record.cell().to_owned(),
+                    dataset: record.dataset().id.clone(),
                 });
             }
         }
@@ -118,7 +118,7 @@ fn distinct<'a>(records: &[&'a WireRecord]) -> Result<Vec<&'a WireRecord>, Model
     Ok(distinct)
 }
 
-fn result(record: &WireRecord, source_url: Option<&str>) -> String {
+fn result(record: &Record, source_url: Option<&str>) -> String {
     let data = Data::of(record);
     let mut text =
         "  - task:\n      type: question-answering\n      name: Question Answering\n".to_owned();
@@ -136,7 +136,7 @@ fn result(record: &WireRecord, source_url: Option<&str>) -> String {
         }
     }
     text += "    metrics:\n";
-    let accuracy = &record.accuracy;
+    let accuracy = record.accuracy();
     for (kind, name, value) in [
         ("exact_match", "Exact Match", accuracy.exact_match),
         ("f1", "F1", accuracy.f1),
@@ -147,8 +147,14 @@ fn result(record: &WireRecord, source_url: Option<&str>) -> String {
         );
     }
     if let Some(url) = source_url {
-        let version = &record.environment.tool_version;
-        let name = quoted(&format!("spanbench {version}, {}", record.protocol.name));
+        let mut versions: Vec<&str> = Vec::new();
+        for place in record.places() {
+            if !versions.contains(&place.environment.tool_version.as_str()) {
+                versions.push(&place.environment.tool_version);
+            }
+        }
+        let version = versions.join(" and ");
+        let name = quoted(&format!("spanbench {version}, {}", record.protocol().name));
         text += &format!(
             "    source:\n      name: {name}\n      url: {}\n",
             quoted(url)
@@ -168,13 +174,13 @@ struct Data {
 }
 
 impl Data {
-    fn of(record: &WireRecord) -> Self {
-        let id = &record.dataset.id;
-        let name = match subset(&record.protocol) {
+    fn of(record: &Record) -> Self {
+        let id = &record.dataset().id;
+        let name = match subset(record.protocol()) {
             Some(subset) => format!("{id} ({subset})"),
             None => id.clone(),
         };
-        let revision = record.dataset.revision.clone();
+        let revision = record.dataset().revision.clone();
         if let Some(card) = dataset_card::card(id)
             && let WireDatasetSource::Repository {
                 repository,

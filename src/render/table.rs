@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::columns::aligned;
-use super::{COLUMNS, notes};
+use super::{COLUMNS, Shown, notes};
 use crate::record::CellRecord;
 
 /// Columns that hold names.
@@ -46,7 +46,10 @@ fn is_told_apart(rows: &[Vec<String>]) -> bool {
 
 fn cells(record: &CellRecord) -> Vec<String> {
     match record {
-        CellRecord::Finished(record) => COLUMNS.iter().map(|(_, cell)| cell(record)).collect(),
+        CellRecord::Finished(record) => {
+            let shown = Shown::from(record.as_ref());
+            COLUMNS.iter().map(|(_, cell)| cell(&shown)).collect()
+        }
         CellRecord::Failed(failure) => {
             let names = [&failure.model, &failure.dataset, &failure.device];
             let mut cells: Vec<String> = names.map(Clone::clone).into();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use spanbench::compare::{self, WireComparison, compare};
 use spanbench::leaderboard::{self, wire::WireLeaderboard};
 use spanbench::record::wire::WireQuestion;
-use spanbench::record::{Cell, Run, WireFailure, WireRecord, WireSamples};
+use spanbench::record::{Cell, Record, Run, WireFailure, WireRecord, WireSamples};
 use spanbench::render::html::{Page, page};
 
 /// All that a page is made of.
@@ -50,7 +50,7 @@ fn run(cell: &str, change: impl FnOnce(&mut WireRecord, &mut Vec<WireQuestion>))
     change(&mut record, &mut questions);
     Run {
         path: PathBuf::from(format!("/runs/{cell}")),
-        record,
+        record: Record::Single(Box::new(record)),
         questions,
     }
 }
@@ -209,7 +209,9 @@ pub fn hostile_report() -> Report {
     let cells = report.cells.iter().map(|cell| match cell {
         Cell::Finished(run) => Cell::Finished(Box::new(Run {
             path: run.path.clone(),
-            record: hostile.of(&run.record, &[]),
+            record: Record::Single(
+                hostile.of(&Box::new(run.record.measured().unwrap().clone()), &[]),
+            ),
             questions: hostile.of(&run.questions, &[]),
         })),
         Cell::Failed { path, failure } => Cell::Failed {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use spanbench::record::WireRecord;
-use spanbench::record::run::Run;
-use spanbench::record::wire::{WireNoise, WireQuestion, WireRepetition};
+use spanbench::record::wire::{
+    WireMeasuredShard, WireMerged, WireMergedShard, WireNoise, WireQuestion, WireRepetition,
+};
+use spanbench::record::{Record, Run, WireRecord};
 
 /// A run that answered `questions`, measured once.
 pub fn run(questions: Vec<WireQuestion>) -> Run {
@@ -13,8 +14,48 @@ pub fn run(questions: Vec<WireQuestion>) -> Run {
     record.dataset.questions = questions.len();
     Run {
         path: PathBuf::from("made/up"),
-        record,
+        record: Record::Single(Box::new(record)),
         questions,
+    }
+}
+
+/// The record of a single run.
+pub fn single(run: &mut Run) -> &mut WireRecord {
+    match &mut run.record {
+        Record::Single(record) => record,
+        Record::Merged(_) => panic!("merged shards"),
+    }
+}
+
+/// The same answers as those of `run`, as if they were merged from `shards` shards, the last of
+/// which has no question; each was measured as `run` was.
+pub fn merged(run: &Run, shards: usize) -> Run {
+    let record = run.record.measured().unwrap();
+    let shard = |number: usize| WireMergedShard {
+        shard: number,
+        path: format!("parts/{number}"),
+        questions: usize::from(number < shards),
+        measured: (number < shards).then(|| WireMeasuredShard::from(record)),
+    };
+    let mut template: Value = serde_json::from_str(include_str!("record.json")).unwrap();
+    let analysis = || serde_json::from_value(template["analysis"].take()).unwrap();
+    Run {
+        path: run.path.join("merged"),
+        record: Record::Merged(Box::new(WireMerged {
+            schema: record.schema,
+            cell: record.cell.clone(),
+            started: record.started.clone(),
+            model: record.model.clone(),
+            dataset: record.dataset.clone(),
+            device: record.device.clone(),
+            protocol: record.protocol.clone(),
+            accuracy: record.accuracy.clone(),
+            analysis: record.analysis.clone().unwrap_or_else(analysis),
+            not_merged: Vec::new(),
+            shards: (1..=shards).map(shard).collect(),
+            warnings: Vec::new(),
+        })),
+        questions: run.questions.clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use spanbench::cell::kept::Kept;
 use spanbench::hash;
 use spanbench::message::one_line;
 use spanbench::record::wire::WireRecord;
-use spanbench::record::{Cell, run};
+use spanbench::record::{Cell, Record, run};
 use spanbench::suite::{CellPlan, RunSettings};
 
 /// Why a cell is measured again whose hash is another.
@@ -91,7 +91,11 @@ pub fn find(run: &RunSettings, cell: &CellPlan, asked_sha256: &str, folder: &Pat
     // One that is not whole is no result.
     let mut cells = run::open(&folder.join("run.json")).unwrap_or_default();
     let (record, failed) = match cells.pop() {
-        Some(Cell::Finished(run)) => (Some(run.record), None),
+        Some(Cell::Finished(run)) => match run.record {
+            Record::Single(record) => (Some(record), None),
+            // Merged shards are no measurement.
+            Record::Merged(_) => (None, None),
+        },
         Some(Cell::Failed { failure, .. }) => (None, Some(failure.error.kind.name())),
         None => (None, None),
     };
@@ -99,7 +103,7 @@ pub fn find(run: &RunSettings, cell: &CellPlan, asked_sha256: &str, folder: &Pat
         Some(record) if record.repetitions.len() >= run.repetitions => {
             return match difference(cell, &record, asked_sha256, &inputs) {
                 Some(difference) => Found::Changed(difference),
-                None => Found::Finished(Box::new(record)),
+                None => Found::Finished(record),
             };
         }
         left => left,

@@ -56,6 +56,9 @@ pub struct WireMergedShard {
 /// questions on the shard's machine, and no part of a figure of the whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WireMeasuredShard {
+    /// The command that was given, its arguments one by one; older records lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
     /// When it began, in UTC (RFC 3339).
     pub started: String,
     /// `cpu`, `cuda:N` or `metal`.
@@ -81,6 +84,7 @@ pub struct WireMeasuredShard {
 impl From<&WireRecord> for WireMeasuredShard {
     fn from(record: &WireRecord) -> Self {
         Self {
+            command: record.command.clone(),
             started: record.started.clone(),
             device: record.device.clone(),
             threads: record.protocol.threads,

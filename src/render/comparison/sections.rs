@@ -161,10 +161,12 @@ pub(super) fn performance(comparison: &WireComparison) -> Section {
         } else {
             1.0
         };
+        let value =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| figure(scale * value));
         vec![
             name(&of.figure).to_owned(),
-            figure(scale * of.base),
-            figure(scale * of.candidate),
+            value(of.base),
+            value(of.candidate),
             of.ratio
                 .map_or("-".to_owned(), |ratio| format!("{ratio:.3}")),
             range(of.interval, 3, false),
@@ -175,7 +177,10 @@ pub(super) fn performance(comparison: &WireComparison) -> Section {
         Some(figure) if figure.paired => "measured in the same rounds",
         _ => "not measured in the same rounds",
     };
-    let [base, candidate] = [&comparison.base, &comparison.candidate].map(|s| s.repetitions);
+    let [base, candidate] = [&comparison.base, &comparison.candidate].map(|side| {
+        let shards = |count| format!("merged shards ({count})");
+        side.shards.map_or(side.repetitions.to_string(), shards)
+    });
     let (level, noise) = (
         100.0 * comparison.settings.level,
         100.0 * comparison.settings.noise_threshold,

@@ -38,7 +38,7 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
     let told: Vec<Told<'_>> = finished
         .iter()
         .filter_map(|cell| {
-            let analysis = cell.run.record.analysis.as_ref()?;
+            let analysis = cell.run.record.analysis()?;
             let answerability = analysis.answerability.as_ref()?;
             Some(Told {
                 cell,

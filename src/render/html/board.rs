@@ -10,7 +10,7 @@ use crate::leaderboard::wire::{
     WireBudget, WireConditions, WireLeaderboard, WireRow, WireSpeeds, WireTable,
 };
 use crate::render::figure;
-use crate::render::leaderboard::letter;
+use crate::render::leaderboard::{letter, unmeasured};
 
 /// The tables, then what is best within a budget, then speeds against a base. Nothing where there
 /// is but one model to rank.
@@ -93,9 +93,14 @@ fn table(number: usize, board: &WireTable) -> Markup {
         element("li", &[], Markup::foreign(&text))
     });
     let list = element("ul", &[], conditions.collect());
-    let text =
-        Markup::text("Conditions; speed, latency, memory and energy compare only within the same.");
-    content.push(element("div", &[("class", "hint")], text.and(list)));
+    if !board.conditions.is_empty() {
+        let text = "Conditions; speed, latency, memory and energy compare only within the same.";
+        let text = Markup::text(text).and(list);
+        content.push(element("div", &[("class", "hint")], text));
+    }
+    for line in unmeasured(board) {
+        content.push(element("p", &[("class", "hint")], Markup::foreign(&line)));
+    }
     if let Some(ranking) = &board.ranking {
         let text = format!(
             "Ranks over the {} questions that all rows have; in brackets the {:.0} % interval of the rank in {} resamples of {} {}. \

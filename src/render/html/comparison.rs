@@ -8,6 +8,7 @@ use super::table::{Column, Field, Row, Table};
 use super::{Section, flips, verdicts};
 use crate::compare::Aspect;
 use crate::compare::wire::{WireComparison, WireRecordDifference, WireSide, WireSliceComparison};
+use crate::record::common::not_measured;
 use crate::render::analysis::property;
 
 /// One comparison.
@@ -73,7 +74,13 @@ fn sides(comparison: &WireComparison, number: usize) -> Markup {
             ("data set", side.dataset.clone()),
             ("device", side.device.clone()),
             ("questions", side.questions.to_string()),
-            ("repetitions", side.repetitions.to_string()),
+            (
+                "repetitions",
+                match side.shards {
+                    None => side.repetitions.to_string(),
+                    Some(shards) => not_measured(shards),
+                },
+            ),
             ("began (UTC)", side.started.clone()),
             ("folder", side.path.clone()),
         ]

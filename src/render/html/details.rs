@@ -3,15 +3,19 @@
 use super::markup::{Markup, element};
 use super::table::{Column, Field, Row, Table};
 use super::{Finished, Section};
+use crate::record::Record;
 use crate::render::analysis::{Section as Tabulated, certainty};
-use crate::render::measurement;
+use crate::render::{measurement, merged};
 
 /// A fold for each cell.
 pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
     let cells = finished.iter().enumerate().map(|(number, cell)| {
         let record = &cell.run.record;
-        let mut sections: Vec<Tabulated> = record.analysis.iter().map(certainty).collect();
-        sections.extend(measurement::sections(record));
+        let mut sections: Vec<Tabulated> = record.analysis().into_iter().map(certainty).collect();
+        match record {
+            Record::Single(record) => sections.extend(measurement::sections(record)),
+            Record::Merged(merged) => sections.push(merged::shards(&merged.shards)),
+        }
         sections.retain(|section| !section.rows.is_empty());
         let tables = sections.iter().enumerate().map(|(place, section)| {
             let id = format!("details-{}-{}", number + 1, place + 1);

@@ -6,6 +6,7 @@ use super::figures::bytes;
 use super::markup::{Markup, element};
 use super::table::{Column, Field, Row, Table};
 use super::{Finished, Section};
+use crate::record::common::ShardNumbers;
 
 /// Read at a moment, these differ from one run to the next on any machine.
 const MOMENTARY: [&str; 2] = ["processor.current_mhz", "platform.load_average"];
@@ -24,7 +25,8 @@ impl Property {
 
 /// What differs between the cells, and what each has.
 pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
-    let properties = properties(finished);
+    let machines = machines(finished);
+    let properties = properties(&machines);
     if properties.is_empty() {
         return None;
     }
@@ -35,9 +37,12 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
         .collect();
     let (momentary, lasting): (Vec<&Property>, Vec<&Property>) =
         differing.into_iter().partition(is_momentary);
-    let names: Vec<&str> = finished.iter().map(|cell| cell.name.as_str()).collect();
-    let mut content = Markup::new();
-    if finished.len() > 1 {
+    let names: Vec<&str> = machines
+        .iter()
+        .map(|machine| machine.name.as_str())
+        .collect();
+    let mut content = merged(finished);
+    if machines.len() > 1 {
         if lasting.is_empty() {
             let text = "All cells were measured in the same environment.";
             content.push(element("p", &[], Markup::text(text)));
@@ -60,7 +65,7 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
         .iter()
         .filter(|property| !property.differs())
         .collect();
-    let (title, columns) = if finished.len() > 1 {
+    let (title, columns) = if machines.len() > 1 {
         ("What is the same in all cells", &["all cells"][..])
     } else {
         ("All of it", &names[..])
@@ -71,26 +76,72 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
     Section::new("environment", "Environment", content)
 }
 
-fn properties(finished: &[Finished<'_>]) -> Vec<Property> {
+/// A machine that a cell, or some of its shards, ran on.
+struct Machine {
+    /// The cell's, with the shards' numbers.
+    name: String,
+    properties: Properties,
+}
+
+/// What there is to be told of a machine, each by its place in the record.
+type Properties = Vec<(String, String)>;
+
+/// The machine of each cell; of merged shards that of each, those once that are alike.
+fn machines(finished: &[Finished<'_>]) -> Vec<Machine> {
+    let mut machines = Vec::new();
+    for cell in finished {
+        let mut own: Vec<(Properties, Vec<usize>)> = Vec::new();
+        for place in cell.run.record.places() {
+            let mut flat = vec![("device".to_owned(), place.device.to_owned())];
+            flat.push(("threads".to_owned(), place.threads.to_string()));
+            let environment = serde_json::to_value(place.environment).unwrap_or_default();
+            flatten(&environment, "", &mut flat);
+            if place.shard.is_some() {
+                // Else no two shards are alike.
+                flat.retain(|(name, _)| !MOMENTARY.contains(&name.as_str()));
+            }
+            match own.iter_mut().find(|(known, _)| *known == flat) {
+                Some((_, shards)) => shards.extend(place.shard),
+                None => own.push((flat, place.shard.into_iter().collect())),
+            }
+        }
+        machines.extend(own.into_iter().map(|(properties, shards)| Machine {
+            name: if shards.is_empty() {
+                cell.name.clone()
+            } else {
+                format!("{}, {}", cell.name, ShardNumbers(&shards))
+            },
+            properties,
+        }));
+    }
+    machines
+}
+
+/// Which cells were merged from shards.
+fn merged(finished: &[Finished<'_>]) -> Markup {
+    let lines = finished.iter().filter_map(|cell| {
+        let why = cell.run.record.unmeasured()?;
+        let text = Markup::foreign(&cell.name).and(Markup::text(format!(": {why}.")));
+        Some(element("p", &[], text))
+    });
+    lines.collect()
+}
+
+fn properties(machines: &[Machine]) -> Vec<Property> {
     let mut properties: Vec<Property> = Vec::new();
-    for (number, cell) in finished.iter().enumerate() {
-        let record = &cell.run.record;
-        let mut flat = vec![("device".to_owned(), record.device.clone())];
-        flat.push(("threads".to_owned(), record.protocol.threads.to_string()));
-        let environment = serde_json::to_value(&record.environment).unwrap_or_default();
-        flatten(&environment, "", &mut flat);
-        for (place, value) in flat {
+    for (number, machine) in machines.iter().enumerate() {
+        for (place, value) in &machine.properties {
             let known = properties
                 .iter()
-                .position(|property| property.place == place);
+                .position(|property| property.place == *place);
             let known = known.unwrap_or_else(|| {
                 properties.push(Property {
-                    place,
-                    values: vec![String::new(); finished.len()],
+                    place: place.clone(),
+                    values: vec![String::new(); machines.len()],
                 });
                 properties.len() - 1
             });
-            properties[known].values[number] = value;
+            properties[known].values[number].clone_from(value);
         }
     }
     properties

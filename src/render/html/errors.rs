@@ -13,7 +13,7 @@ const BAR: (f64, f64) = (120.0, 14.0);
 pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
     let cells: Vec<(&Finished<'_>, &WireErrors)> = finished
         .iter()
-        .filter_map(|cell| Some((cell, &cell.run.record.analysis.as_ref()?.errors)))
+        .filter_map(|cell| Some((cell, &cell.run.record.analysis()?.errors)))
         .collect();
     let mut kinds: Vec<(&str, f64)> = Vec::new();
     for (_, errors) in &cells {

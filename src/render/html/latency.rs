@@ -34,7 +34,7 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
     }
     let mut scenarios: Vec<&str> = Vec::new();
     for cell in finished {
-        let scenario = cell.run.record.protocol.scenario.as_str();
+        let scenario = cell.run.record.protocol().scenario.as_str();
         if !scenarios.contains(&scenario) {
             scenarios.push(scenario);
         }
@@ -43,16 +43,22 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
     for scenario in scenarios {
         let cells = finished
             .iter()
-            .filter(|cell| cell.run.record.protocol.scenario == scenario);
+            .filter(|cell| cell.run.record.protocol().scenario == scenario);
         let curves: Vec<Curve<'_>> = cells.filter_map(curve).collect();
         if !curves.is_empty() {
             plots.push(plot(scenario, &curves));
         }
     }
-    let lacking: Vec<&str> = finished
+    let (measured, merged): (Vec<_>, Vec<_>) = finished
         .iter()
+        .partition(|cell| cell.run.record.measured().is_some());
+    let names = |cells: &[&Finished<'_>]| {
+        let names: Vec<&str> = cells.iter().map(|cell| cell.name.as_str()).collect();
+        names.join(", ")
+    };
+    let lacking: Vec<&Finished<'_>> = measured
+        .into_iter()
         .filter(|cell| curve(cell).is_none())
-        .map(|cell| cell.name.as_str())
         .collect();
     let mut content = Markup::new();
     if !plots.is_empty() {
@@ -60,16 +66,23 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
         if !lacking.is_empty() {
             let text = format!(
                 "Without raw samples, and so without a curve: {}.",
-                lacking.join(", ")
+                names(&lacking)
             );
             content.push(element("p", &[("class", "hint")], Markup::text(text)));
         }
+    }
+    if !merged.is_empty() {
+        let text = format!(
+            "Merged from shards, each measured on its own, and so without a latency: {}.",
+            names(&merged)
+        );
+        content.push(element("p", &[("class", "hint")], Markup::text(text)));
     }
     Section::new("latency", "Latency", content.and(percentiles(finished)))
 }
 
 fn curve<'a>(cell: &'a Finished<'a>) -> Option<Curve<'a>> {
-    let is_offline = cell.run.record.protocol.scenario == "offline";
+    let is_offline = cell.run.record.protocol().scenario == "offline";
     let mut nanoseconds: Vec<u64> = Vec::new();
     for repetition in cell.samples {
         let samples = &repetition.samples;
@@ -137,7 +150,7 @@ fn plot(scenario: &str, curves: &[Curve<'_>]) -> Markup {
     let mut told = Vec::new();
     for curve in curves {
         let n = curve.sorted_ms.len();
-        let is_doubtful = !curve.cell.run.record.doubts.is_empty();
+        let is_doubtful = !curve.cell.run.record.doubts().is_empty();
         // A percentile with no values beyond it is the largest value, which says nothing of it.
         let marked = MARKED
             .into_iter()
@@ -167,11 +180,11 @@ fn plot(scenario: &str, curves: &[Curve<'_>]) -> Markup {
 }
 
 fn percentiles(finished: &[Finished<'_>]) -> Markup {
-    let rows = finished.iter().map(|cell| {
-        let latency = &cell.run.record.latency_ms;
+    let rows = finished.iter().filter_map(|cell| {
+        let latency = &cell.run.record.measured()?.latency_ms;
         let mut fields = vec![
             Field::foreign(&cell.name),
-            Field::foreign(&cell.run.record.protocol.scenario),
+            Field::foreign(&cell.run.record.protocol().scenario),
             Field::text(latency.n).sorted_by(latency.n as f64),
         ];
         let figures = [
@@ -184,11 +197,15 @@ fn percentiles(finished: &[Finished<'_>]) -> Markup {
             latency.max,
         ];
         fields.extend(figures.map(|ms| Field::figure(Some(ms), 2)));
-        Row {
+        Some(Row {
             fields,
             properties: Vec::new(),
-        }
+        })
     });
+    let rows: Vec<Row> = rows.collect();
+    if rows.is_empty() {
+        return Markup::new();
+    }
     let mut columns = vec![Column::words("cell"), Column::words("scenario")];
     let headings = [
         "answers",
@@ -205,7 +222,7 @@ fn percentiles(finished: &[Finished<'_>]) -> Markup {
         id: "latencies",
         caption: "Latency of questions",
         columns,
-        rows: rows.collect(),
+        rows,
         search: None,
         class: "wide",
     }

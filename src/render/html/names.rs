@@ -2,20 +2,20 @@
 
 use std::collections::HashSet;
 
-use crate::record::WireRecord;
+use crate::record::Record;
 
 /// For each record a name that no other has: its model, and of what else it was run with only
 /// what tells the records apart.
-pub fn names(records: &[&WireRecord]) -> Vec<String> {
-    let parts: [fn(&WireRecord) -> String; 8] = [
-        |r| r.model.id.clone(),
-        |r| r.dataset.id.clone(),
-        |r| r.device.clone(),
-        |r| r.model.dtype.clone(),
-        |r| r.model.ops.clone(),
-        |r| r.protocol.scenario.clone(),
-        |r| format!("{} threads", r.protocol.threads),
-        |r| r.protocol.decode.clone(),
+pub fn names(records: &[&Record]) -> Vec<String> {
+    let parts: [fn(&Record) -> String; 8] = [
+        |r| r.model().id.clone(),
+        |r| r.dataset().id.clone(),
+        |r| r.device().to_owned(),
+        |r| r.model().dtype.clone(),
+        |r| r.model().ops.clone(),
+        |r| r.protocol().scenario.clone(),
+        |r| format!("{} threads", r.protocol().threads),
+        |r| r.protocol().decode.clone(),
     ];
     let mut names: Vec<String> = records.iter().map(|record| parts[0](record)).collect();
     for part in &parts[1..] {

@@ -6,13 +6,22 @@ use super::figures::bytes;
 use super::markup::{Markup, element};
 use super::table::{Column, Field, Row, Table};
 use super::{Finished, Section};
-use crate::record::WireRecord;
+use crate::record::Record;
+
+/// What a cell was made with.
+#[derive(PartialEq)]
+enum Made {
+    /// A command for each line.
+    By(Vec<String>),
+    /// The record, or one of its shards, does not say.
+    NotKept,
+}
 
 /// Each command with the cells that it ran, then every cell's settings and files.
 pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
-    let mut commands: Vec<(Option<String>, Vec<&str>)> = Vec::new();
+    let mut commands: Vec<(Made, Vec<&str>)> = Vec::new();
     for cell in finished {
-        let command = cell.run.record.command.as_ref().map(|words| shell(words));
+        let command = made(&cell.run.record);
         match commands.iter_mut().find(|(known, _)| *known == command) {
             Some((_, cells)) => cells.push(&cell.name),
             None => commands.push((command, vec![&cell.name])),
@@ -21,13 +30,13 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
     let mut content = Markup::new();
     for (command, cells) in commands {
         let names = cells.join(", ");
-        if let Some(command) = command {
+        if let Made::By(lines) = command {
             let name = element("p", &[("class", "of")], Markup::foreign(&names));
-            let code = element("code", &[], Markup::text(command));
+            let code = element("code", &[], Markup::text(lines.join("\n")));
             let attributes = [("tabindex", "0"), ("aria-label", "command")];
             content.push(name.and(element("pre", &attributes, code)));
         } else {
-            let text = "The record, of an earlier version, does not hold its command: ";
+            let text = "The record, of an earlier version, does not hold its command, or those of its shards: ";
             let text = Markup::text(text).and(Markup::foreign(&names));
             content.push(element("p", &[], text));
         }
@@ -40,6 +49,37 @@ pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
         content.push(element("details", &[], summary.and(tables)));
     }
     Section::new("reproduce", "How to reproduce", content)
+}
+
+/// The command of a single run; of merged shards each one's, those of a job array once, and the
+/// one that merges their folders.
+fn made(record: &Record) -> Made {
+    let merged = match record {
+        Record::Single(record) => {
+            let command = record.command.as_ref();
+            return command.map_or(Made::NotKept, |words| Made::By(vec![shell(words)]));
+        }
+        Record::Merged(merged) => merged,
+    };
+    let mut lines: Vec<String> = Vec::new();
+    for measured in merged
+        .shards
+        .iter()
+        .filter_map(|shard| shard.measured.as_ref())
+    {
+        let Some(words) = &measured.command else {
+            return Made::NotKept;
+        };
+        let line = shell(words);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    let mut words = ["spanbench", "merge"].map(str::to_owned).to_vec();
+    words.extend(merged.shards.iter().map(|shard| shard.path.clone()));
+    words.extend(["--out", "merged"].map(str::to_owned));
+    lines.push(shell(&words));
+    Made::By(lines)
 }
 
 /// Words as they are typed in a POSIX shell.
@@ -55,24 +95,28 @@ fn shell(words: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-fn settings(number: usize, record: &WireRecord) -> Markup {
+fn settings(number: usize, record: &Record) -> Markup {
     let mut rows = vec![
-        ("model".to_owned(), record.model.id.clone()),
+        ("model".to_owned(), record.model().id.clone()),
         (
             "revision of the model".to_owned(),
-            record.model.revision.clone().unwrap_or("none".to_owned()),
+            record.model().revision.clone().unwrap_or("none".to_owned()),
         ),
-        ("data set".to_owned(), record.dataset.id.clone()),
+        ("data set".to_owned(), record.dataset().id.clone()),
         (
             "revision of the data set".to_owned(),
-            record.dataset.revision.clone().unwrap_or("none".to_owned()),
+            record
+                .dataset()
+                .revision
+                .clone()
+                .unwrap_or("none".to_owned()),
         ),
         (
             "weights kept in, multiplied in".to_owned(),
-            format!("{}, {}", record.model.dtype, record.model.compute_dtype),
+            format!("{}, {}", record.model().dtype, record.model().compute_dtype),
         ),
     ];
-    let protocol = serde_json::to_value(&record.protocol).unwrap_or_default();
+    let protocol = serde_json::to_value(record.protocol()).unwrap_or_default();
     let settings = protocol.as_object().into_iter().flatten();
     for (name, value) in settings {
         match value {
@@ -114,9 +158,9 @@ fn setting(name: &str, value: &Value) -> (String, String) {
     (name.replace('_', " "), value + unit)
 }
 
-fn files(number: usize, record: &WireRecord) -> Markup {
-    let model = record.model.files.iter().map(|file| ("model", file));
-    let data = record.dataset.files.iter().map(|file| ("data set", file));
+fn files(number: usize, record: &Record) -> Markup {
+    let model = record.model().files.iter().map(|file| ("model", file));
+    let data = record.dataset().files.iter().map(|file| ("data set", file));
     let rows = model.chain(data).map(|(of, file)| Row {
         fields: vec![
             Field::foreign(&file.name),

@@ -3,8 +3,8 @@
 use super::Section;
 use super::markup::{Markup, element};
 use super::table::{Column, Field, Row, Table};
-use crate::record::{Cell, WireFailure, WireRecord};
-use crate::render::COLUMNS;
+use crate::record::{Cell, Record, WireFailure};
+use crate::render::{COLUMNS, Shown};
 
 /// Columns of names; the others hold figures.
 const NAMES: usize = 3;
@@ -48,7 +48,7 @@ pub fn section(cells: &[Cell]) -> Option<Section> {
     };
     let question_mark = cells
         .iter()
-        .any(|cell| matches!(cell, Cell::Finished(run) if !run.record.doubts.is_empty()));
+        .any(|cell| matches!(cell, Cell::Finished(run) if !run.record.doubts().is_empty()));
     let mut content = table.markup();
     if question_mark {
         let text = "A question mark follows figures that should not be trusted; why stands below.";
@@ -72,10 +72,11 @@ fn label(cell: &Cell, cells: &[Cell]) -> Markup {
     name.and(element("small", &[], path))
 }
 
-fn finished(record: &WireRecord, label: Markup) -> Vec<Field> {
+fn finished(record: &Record, label: Markup) -> Vec<Field> {
+    let shown = Shown::from(record);
     let mut fields = vec![Field::of(label)];
     fields.extend(COLUMNS.iter().enumerate().map(|(place, (_, text))| {
-        let text = text(record);
+        let text = text(&shown);
         if place < NAMES {
             Field::foreign(&text)
         } else {
@@ -106,9 +107,10 @@ fn notes(cell: &Cell, name: Markup) -> Markup {
     let mut lines = match cell {
         Cell::Finished(run) => {
             let record = &run.record;
-            let mut lines: Vec<String> = record.doubts.clone();
-            lines.extend(record.warnings.clone());
-            for (number, repetition) in record.repetitions.iter().enumerate() {
+            let mut lines: Vec<String> = record.doubts().to_vec();
+            lines.extend_from_slice(record.warnings());
+            let repetitions = record.measured().into_iter().flat_map(|r| &r.repetitions);
+            for (number, repetition) in repetitions.enumerate() {
                 let scenario = &repetition.scenario;
                 if !scenario.valid {
                     let because = scenario.invalid_because.join("; ");

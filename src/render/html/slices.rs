@@ -23,7 +23,7 @@ struct Sliced<'a> {
 pub fn section(finished: &[Finished<'_>]) -> Option<Section> {
     let mut slices: Vec<Sliced<'_>> = finished
         .iter()
-        .filter_map(|cell| Some((cell.name.as_str(), cell.run.record.analysis.as_ref()?)))
+        .filter_map(|cell| Some((cell.name.as_str(), cell.run.record.analysis()?)))
         .flat_map(|(cell, analysis)| of_cell(cell, analysis))
         .collect();
     if slices.is_empty() {

@@ -32,11 +32,16 @@ fn facts(input: &Page<'_>, finished: &[Finished<'_>]) -> Markup {
     let failed = input.cells.len() - finished.len();
     let doubted = finished
         .iter()
-        .filter(|cell| !cell.run.record.doubts.is_empty())
+        .filter(|cell| !cell.run.record.doubts().is_empty())
+        .count();
+    let merged = finished
+        .iter()
+        .filter(|cell| cell.run.record.measured().is_none())
         .count();
     let mut cells = input.cells.len().to_string();
     for (count, what) in [
         (failed, "failed"),
+        (merged, "merged from shards, without speed"),
         (doubted, "with doubtful figures of speed"),
     ] {
         if count > 0 {
@@ -46,7 +51,7 @@ fn facts(input: &Page<'_>, finished: &[Finished<'_>]) -> Markup {
     let mut facts = fact("Cells", Markup::text(cells));
     let starts: BTreeSet<&str> = finished
         .iter()
-        .map(|cell| cell.run.record.started.as_str())
+        .map(|cell| cell.run.record.started())
         .collect();
     if let (Some(first), Some(last)) = (starts.first(), starts.last()) {
         let mut when = Markup::text(minutes(first));
@@ -55,7 +60,8 @@ fn facts(input: &Page<'_>, finished: &[Finished<'_>]) -> Markup {
         }
         facts.push(fact("Measured", when.and(Markup::text(" UTC"))));
     }
-    let environments = finished.iter().map(|cell| &cell.run.record.environment);
+    let places = finished.iter().flat_map(|cell| cell.run.record.places());
+    let environments = places.clone().map(|place| place.environment);
     let machines = environments.clone().map(|environment| {
         let processor = environment
             .cpu_model
@@ -69,7 +75,7 @@ fn facts(input: &Page<'_>, finished: &[Finished<'_>]) -> Markup {
     facts.push(several("Machine", machines));
     facts.push(several(
         "Device",
-        finished.iter().map(|cell| cell.run.record.device.clone()),
+        places.map(|place| place.device.to_owned()),
     ));
     facts.push(several(
         "spanbench",

@@ -77,9 +77,8 @@ fn points<'a>(
         let cell = finished
             .iter()
             .find(|cell| cell.run.path.to_string_lossy() == row.path);
-        let intervals = cell
-            .map(|cell| cell.run.record.intervals.as_slice())
-            .unwrap_or_default();
+        let measured = cell.and_then(|cell| cell.run.record.measured());
+        let intervals = measured.map_or(&[][..], |record| &record.intervals);
         let interval = intervals
             .iter()
             .find(|interval| interval.figure == "throughput.questions_per_s");

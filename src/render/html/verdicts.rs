@@ -281,6 +281,10 @@ fn figure_row(compared: &WireFigureComparison, scale: &Scale, band: (f64, f64)) 
         class(compared.verdict),
         &says,
     );
+    let written = |value: Option<f64>| match value {
+        Some(value) => Field::text(figure.written(value)).sorted_by(value),
+        None => Field::text("\u{2013}"),
+    };
     let mut reasons = compared.reasons.clone();
     if compared.paired {
         reasons.push("compared round by round".to_owned());
@@ -293,8 +297,8 @@ fn figure_row(compared: &WireFigureComparison, scale: &Scale, band: (f64, f64)) 
             } else {
                 "lower"
             }),
-            Field::text(figure.written(compared.base)).sorted_by(compared.base),
-            Field::text(figure.written(compared.candidate)).sorted_by(compared.candidate),
+            written(compared.base),
+            written(compared.candidate),
             Field::figure(compared.ratio, 3),
             Field::of(strip),
             Field::text(range),
