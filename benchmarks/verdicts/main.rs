@@ -77,8 +77,9 @@ fn records(folder: &Path, kind: &str) -> Vec<WireRecord> {
             1 => format!("minilm-l6-squad{kind}"),
             number => format!("minilm-l6-squad{kind}-{number}"),
         })
-        .map_while(|cell| std::fs::read(folder.join(cell).join("run.json")).ok())
-        .map(|text| serde_json::from_slice(&text).expect("a record"))
+        .map(|cell| folder.join(cell).join("run.json"))
+        .map_while(|path| Some((std::fs::read_to_string(&path).ok()?, path)))
+        .map(|(text, path)| WireRecord::parse(&path, &text).expect("a record"))
         .collect()
 }
 

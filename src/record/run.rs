@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::common::Record;
-use super::wire::{SCHEMA, WireFailure, WireQuestion, WireSamples};
+use super::wire::{SCHEMA, WireFailure, WireQuestion, WireRecord, WireSamples};
 
 /// What can go wrong when records are read.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +127,17 @@ pub fn open(path: &Path) -> Result<Vec<Cell>, ReadError> {
     cells
         .map(|folder| read_cell(folder, &folder.join("run.json")))
         .collect()
+}
+
+impl WireRecord {
+    /// Reads a record; `path` is where it was found.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is none, and says which field is wrong.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ReadError> {
+        parse(path, text, None)
+    }
 }
 
 impl Run {

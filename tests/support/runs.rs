@@ -1,6 +1,6 @@
 //! Records and questions made up by hand.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use spanbench::record::wire::{
@@ -37,8 +37,11 @@ pub fn merged(run: &Run, shards: usize) -> Run {
         questions: usize::from(number < shards),
         measured: (number < shards).then(|| WireMeasuredShard::from(record)),
     };
-    let mut template: Value = serde_json::from_str(include_str!("record.json")).unwrap();
-    let analysis = || serde_json::from_value(template["analysis"].take()).unwrap();
+    let analysis = || {
+        let template = include_str!("record.json");
+        let template = WireRecord::parse(Path::new("record.json"), template);
+        template.unwrap().analysis.unwrap()
+    };
     Run {
         path: run.path.join("merged"),
         record: Record::Merged(Box::new(WireMerged {
@@ -100,9 +103,13 @@ pub fn flipping(n: usize, lost: usize, gained: usize) -> [Run; 2] {
     runs(&rows)
 }
 
-/// A record of one repetition with [`repetition`]'s figures.
+/// A record of one repetition, with [`repetition_at`]'s figures.
 pub fn record() -> WireRecord {
-    let repetition = repetition_json(100.0);
+    record_at(100.0)
+}
+
+fn record_at(speed: f64) -> WireRecord {
+    let repetition = repetition_json(speed);
     let figures = |name: &str| repetition[name].clone();
     let record = json!({
         "schema": 1, "cell": "cell", "started": "2026-11-22T12:00:00Z",
@@ -136,17 +143,16 @@ pub fn record() -> WireRecord {
             "compiler": "rustc", "target": "x86_64-unknown-linux-gnu", "target_cpu": "generic",
             "profile": "release", "opt_level": "3", "features": "", "libraries": "candle 0.11",
         },
-        "warnings": [],
+        "repetitions": [repetition], "warnings": [],
     });
-    let mut record: WireRecord = serde_json::from_value(record).unwrap();
-    record.repetitions = vec![repetition_at(100.0)];
-    record
+    WireRecord::parse(Path::new("made up"), &record.to_string()).unwrap()
 }
 
 /// A repetition in which everything is proportional to `speed`, in questions a second;
 /// memory is 1 GB, half of it anonymous.
 pub fn repetition_at(speed: f64) -> WireRepetition {
-    serde_json::from_value(repetition_json(speed)).unwrap()
+    // By way of a record, whose reader the library has compiled.
+    record_at(speed).repetitions.remove(0)
 }
 
 fn repetition_json(speed: f64) -> Value {
