@@ -19,7 +19,8 @@ enum Fault {
     None,
     /// Every pass takes this many times as long.
     Slow(f64),
-    /// Each pass takes this part longer than the one before.
+    /// From the 15th on each pass takes longer than the one before, by this part of its own time;
+    /// of a few questions the first 14 are those of the scored pass.
     Drift(f64),
     /// Every sixth pass takes this many milliseconds longer.
     Delays(f64),
@@ -120,7 +121,10 @@ impl Planted {
     fn after(&self, state: &mut State, batch: &Batch, logits: &mut SpanLogits, took: Duration) {
         match self.fault {
             Fault::Slow(factor) => wait(took.mul_f64(factor - 1.0)),
-            Fault::Drift(part) => wait(took.mul_f64(part * f64::from(state.passes))),
+            Fault::Drift(part) => {
+                let late = state.passes.saturating_sub(14);
+                wait(took.mul_f64(part * f64::from(late)));
+            }
             Fault::Delays(ms) if state.passes.is_multiple_of(6) => {
                 wait(Duration::from_secs_f64(ms / 1e3));
             }

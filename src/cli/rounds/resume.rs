@@ -34,7 +34,7 @@ impl Asked {
         let (program_sha256, fault) = match (&program, program_sha256) {
             (Some(program), Some(Err(fault))) => {
                 let program = program.display();
-                let fault = format!("cell-program {program}: cannot be read: {fault}");
+                let fault = format!("cell-program {program}: cannot be started: {fault}");
                 (None, Some(fault))
             }
             (_, sha256) => (sha256.and_then(Result::ok), None),
