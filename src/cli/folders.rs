@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context;
+use spanbench::record::folder::RECORD_FILE;
 use spanbench::record::{Folder, FolderError};
 use spanbench::suite::{CellPlan, manifest};
 
@@ -80,12 +81,12 @@ pub fn make(
 /// from whatever reads the folder.
 fn check_layout(base: &Path, cells: &[PathBuf]) -> anyhow::Result<()> {
     let remedy = "choose another folder with --out DIR";
-    let has_record = |folder: &Path| folder.join(RECORD).is_file();
+    let has_record = |folder: &Path| folder.join(RECORD_FILE).is_file();
     if !cells.iter().any(|cell| cell == base) {
         if has_record(base) {
             anyhow::bail!(
                 "{}: this is the folder of a single cell, and several are to be run; {remedy}",
-                base.join(RECORD).display()
+                base.join(RECORD_FILE).display()
             );
         }
         return Ok(());
@@ -104,8 +105,8 @@ fn check_layout(base: &Path, cells: &[PathBuf]) -> anyhow::Result<()> {
     }
 }
 
-/// What every cell's folder has.
-const RECORD: &str = "run.json";
+/// The folder that results go into, where no other is named.
+pub const REPORTS: &str = "reports";
 
 /// A folder a cell.
 fn paths(out: Option<&Path>, base: &Path, cells: &[CellPlan]) -> Vec<PathBuf> {
@@ -199,7 +200,7 @@ impl Made {
 
 /// The newest folder under reports/ of a run of this name.
 fn newest_folder(name: &str) -> Option<PathBuf> {
-    let entries = std::fs::read_dir("reports").ok()?;
+    let entries = std::fs::read_dir(REPORTS).ok()?;
     let of_name = |folder: &String| {
         let Some((stamp, rest)) = folder.split_once('-') else {
             return false;
@@ -215,14 +216,14 @@ fn newest_folder(name: &str) -> Option<PathBuf> {
     let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
     // They begin with the time at which they were made, all in the same form.
     let newest = names.filter(of_name).max()?;
-    Some(Path::new("reports").join(newest))
+    Some(Path::new(REPORTS).join(newest))
 }
 
 /// A folder under reports/ that no other run has.
 fn fresh_folder(name: &str) -> anyhow::Result<PathBuf> {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let stamp = now.replace(['-', ':'], "");
-    let reports = Path::new("reports");
+    let reports = Path::new(REPORTS);
     let remedy = || "reports: results cannot be written here; choose another folder with --out DIR";
     std::fs::create_dir_all(reports).with_context(remedy)?;
     for suffix in 1.. {

@@ -13,6 +13,7 @@ use spanbench::render;
 use spanbench::render::columns::aligned;
 use spanbench::suite::{self, Options, RunOptions, Suite};
 
+use super::folders::REPORTS;
 use super::terminal;
 
 /// What to list.
@@ -180,9 +181,6 @@ fn suites() -> anyhow::Result<String> {
     }
     Ok(columns(&rows))
 }
-
-/// Where `run` writes.
-const REPORTS: &str = "reports";
 
 /// A line a cell under the folder.
 fn runs(folder: Option<&Path>) -> anyhow::Result<String> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use spanbench::merge::{self, Merged};
 use spanbench::record::Folder;
-use spanbench::record::folder::SHARD_FILE;
+use spanbench::record::folder::{RECORD_FILE, SHARD_FILE};
 use spanbench::record::wire::{SCHEMA, WireMerged};
 use spanbench::render::merged;
 
@@ -37,7 +37,7 @@ pub fn execute(arguments: &MergeArguments) -> anyhow::Result<()> {
             _ => arguments.out.join(&one.record.cell),
         };
         write(&path, one)?;
-        paths.push(path.join("run.json"));
+        paths.push(path.join(RECORD_FILE));
     }
     let records: Vec<WireMerged> = merged.into_iter().map(|one| one.record).collect();
     if arguments.json {

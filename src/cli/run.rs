@@ -140,7 +140,7 @@ fn show(
     run: &RunSettings,
     arguments: &RunArguments,
 ) -> anyhow::Result<()> {
-    let folders = [Some(Path::new("reports")), arguments.out.as_deref()];
+    let folders = [Some(Path::new(folders::REPORTS)), arguments.out.as_deref()];
     let folders: Vec<&Path> = folders.into_iter().flatten().collect();
     let starts = if arguments.resume {
         starts(arguments.out.as_deref(), name, cells, run)
@@ -166,7 +166,10 @@ fn show(
 /// Where each cell starts with `--resume`.
 fn starts(out: Option<&Path>, name: &str, cells: &[CellPlan], run: &RunSettings) -> Vec<Start> {
     let Some((base, paths)) = folders::earlier(out, name, cells) else {
-        terminal::note(&format!("reports: there is no earlier run of {name}"));
+        terminal::note(&format!(
+            "{}: there is no earlier run of {name}",
+            folders::REPORTS
+        ));
         return vec![Start::New; cells.len()];
     };
     if out.is_none() {
@@ -185,7 +188,6 @@ fn starts(out: Option<&Path>, name: &str, cells: &[CellPlan], run: &RunSettings)
             Found::Repetitions(works) => Start::After(works.len()),
             Found::Changed(reason) => Start::Again(reason.to_owned()),
             Found::Failed(kind) => Start::Again(format!("it failed: {kind}")),
-            Found::OutOfReach(_) if !path.join("run.json").exists() => Start::New,
             Found::OutOfReach(fault) => Start::Unknown(fault),
         }
     });

@@ -38,37 +38,32 @@ impl Accuracy {
     pub(super) fn of(pairs: &[Pair], hindrances: &[String], settings: &Settings) -> Self {
         let group = |pairs: &[Pair]| group(pairs, settings.resamples, settings);
         let all = group(pairs);
-        let p = exact_p(all.exact_match.higher, all.exact_match.lower);
-        let level = settings.level;
-        let exact_match = shown(&all.exact_match, Some(p), level);
-        let f1 = shown(&all.f1, None, level);
         let identical = pairs.iter().all(|pair| {
             pair.base.answer == pair.candidate.answer && pair.differences() == [0.0; 2]
         });
-        let judge = |change: &Change, margin, shown| {
+        let changes = [
+            (&all.exact_match, settings.exact_match_margin),
+            (&all.f1, settings.f1_margin),
+        ];
+        let judged = judge_scores(all.n, changes, identical, settings.level);
+        let [exact_match, f1] = judged.map(|judged| {
             if pairs.is_empty() {
-                return not_comparable(false, vec!["no question is in both".to_owned()]);
-            }
-            let judged = if identical {
-                judged(true, Verdict::Same)
-            } else {
-                judge(change, all.n, margin, shown, settings.level)
-            };
-            if hindrances.is_empty() {
+                not_comparable(false, vec!["no question is in both".to_owned()])
+            } else if hindrances.is_empty() {
                 judged
             } else {
                 not_comparable(judged.non_inferior, hindrances.to_vec())
             }
-        };
+        });
         let (no_answer, has_answer): (Vec<Pair>, Vec<Pair>) = pairs
             .iter()
             .copied()
             .partition(|pair| pair.golds().is_some_and(<[String]>::is_empty));
         let told_apart = !no_answer.is_empty();
         Self {
-            p,
-            exact_match: judge(&all.exact_match, settings.exact_match_margin, exact_match),
-            f1: judge(&all.f1, settings.f1_margin, f1),
+            p: exact_p(all.exact_match.higher, all.exact_match.lower),
+            exact_match,
+            f1,
             has_answer: (told_apart && !has_answer.is_empty()).then(|| group(&has_answer)),
             no_answer: told_apart.then(|| group(&no_answer)),
             all,
@@ -85,16 +80,20 @@ fn is_few(change: &Change) -> bool {
     change.higher + change.lower < FEW_CHANGES
 }
 
-/// What is to be made of the exact match and F1 of some of the questions, by the rules of all:
-/// `n` questions, each change with the margin within which scores are the same. Where no score
-/// changed no number of questions is too small.
-pub(crate) fn judge_group(n: usize, changes: [(&Change, f64); 2], level: f64) -> [Judged; 2] {
-    let is_unchanged = changes.iter().all(|(c, _)| c.higher + c.lower == 0);
+/// What is to be made of exact match and F1 of `n` questions, each change with the margin within
+/// which scores are the same. Where `is_same` says that both sides are alike in every question, no
+/// number of them is too small.
+pub(crate) fn judge_scores(
+    n: usize,
+    changes: [(&Change, f64); 2],
+    is_same: bool,
+    level: f64,
+) -> [Judged; 2] {
     let [(exact_match, _), _] = changes;
     let p = [Some(exact_p(exact_match.higher, exact_match.lower)), None];
     [0, 1].map(|score| {
         let (change, margin) = changes[score];
-        if is_unchanged {
+        if is_same {
             judged(true, Verdict::Same)
         } else {
             judge(change, n, margin, shown(change, p[score], level), level)

@@ -1,7 +1,7 @@
 //! Each limit of a gate against a comparison.
 
 use super::{Check, Gate, GateError, Outcome, RatioLimits, ScoreLimits};
-use crate::compare::accuracy::judge_group;
+use crate::compare::accuracy::judge_scores;
 use crate::compare::group::Change;
 use crate::compare::wire::{
     WireChange, WireComparison, WireEnds, WireFigureComparison, WireScoreComparison,
@@ -85,7 +85,9 @@ fn slice_checks(
     let [exact_match_drop, f1_drop] = drops.map(Option::unwrap_or_default);
     let (exact_match, f1) = (Change::from(&group.exact_match), Change::from(&group.f1));
     let changes = [(&exact_match, exact_match_drop), (&f1, f1_drop)];
-    let judged = judge_group(group.n, changes, gate.settings.level);
+    // A comparison does not hold the answers of a slice, so equal scores must do.
+    let is_unchanged = changes.iter().all(|(c, _)| c.higher + c.lower == 0);
+    let judged = judge_scores(group.n, changes, is_unchanged, gate.settings.level);
     let names = ["exact match", "F1"].map(|score| format!("{score} of {slice}"));
     let score = |place: usize, change: WireChange| Score {
         name: &names[place],

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::MergeError;
 use crate::dataset::Shard;
-use crate::record::folder::SHARD_FILE;
+use crate::record::folder::{RECORD_FILE, SHARD_FILE};
 use crate::record::run::{ReadError, parse, read_text};
 use crate::record::wire::{SCHEMA, WireRecord, WireShard};
 use crate::suite::names::is_file_name;
@@ -126,7 +126,7 @@ fn read(path: &Path) -> Result<ShardFolder, MergeError> {
     };
     check(&folder)?;
     let shard = &folder.shard;
-    let file = path.join("run.json");
+    let file = path.join(RECORD_FILE);
     if shard.questions.is_empty() {
         return Ok(folder);
     }

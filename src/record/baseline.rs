@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::folder::RECORD_FILE;
+
 /// Where baselines lie, from the working directory.
 pub const FOLDER: &str = "reports/baseline";
 
@@ -10,7 +12,7 @@ const FILES: [&str; 4] = [
     "predictions.json",
     "null_odds.json",
     "questions.jsonl",
-    "run.json",
+    RECORD_FILE,
 ];
 
 /// What can go wrong with baselines.

@@ -45,6 +45,9 @@ pub enum FolderError {
 /// How names of files begin that are not whole yet.
 const TEMPORARY: &str = ".spanbench-";
 
+/// The record of a cell, in its folder: where it is, all is.
+pub const RECORD_FILE: &str = "run.json";
+
 /// What a shard's folder has for merging.
 pub const SHARD_FILE: &str = "shard.json";
 
@@ -121,7 +124,7 @@ impl Folder {
         let more = output.more.iter();
         files.extend(more.map(|file| (file.name.as_str(), file.content.clone())));
         files.push(("report.md", report.as_bytes().to_vec()));
-        files.push(("run.json", pretty(&output.record)));
+        files.push((RECORD_FILE, pretty(&output.record)));
         self.replace(files)
     }
 
@@ -134,7 +137,7 @@ impl Folder {
     pub fn write_merged(&self, merged: &Merged, report: &str) -> Result<(), FolderError> {
         let mut files = answer_files(&merged.questions);
         files.push(("report.md", report.as_bytes().to_vec()));
-        files.push(("run.json", pretty(&merged.record)));
+        files.push((RECORD_FILE, pretty(&merged.record)));
         self.replace(files)
     }
 
@@ -153,7 +156,7 @@ impl Folder {
     ///
     /// As [`Folder::write`].
     pub fn write_failure(&self, failure: &WireFailure) -> Result<(), FolderError> {
-        self.replace(vec![("run.json", pretty(failure))])
+        self.replace(vec![(RECORD_FILE, pretty(failure))])
     }
 
     fn replace(&self, files: Vec<(&str, Vec<u8>)>) -> Result<(), FolderError> {
@@ -164,7 +167,7 @@ impl Folder {
             .collect::<Result<_, _>>()?;
         // From here on the folder is that of the new run. While the earlier one's files are
         // being replaced there is no record, so none stands beside answers of another run.
-        self.remove("run.json")?;
+        self.remove(RECORD_FILE)?;
         for name in self.left_behind(&names) {
             self.remove(&name)?;
         }
@@ -255,7 +258,7 @@ fn is_of_a_run(name: &str) -> bool {
         "report.md",
         "trace.json",
         SHARD_FILE,
-        "run.json",
+        RECORD_FILE,
     ];
     NAMES.contains(&name) || name.starts_with("mlperf_log_summary")
 }

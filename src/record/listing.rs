@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use super::folder::{RECORD_FILE, SHARD_FILE};
 use super::run::ReadError;
 use crate::cell::kept;
 use crate::suite::manifest::{self, WireManifest};
@@ -80,7 +81,7 @@ pub fn under(folder: &Path) -> Result<Vec<Listed>, ReadError> {
 }
 
 fn collect(folder: &Path, depth: usize, found: &mut Vec<Listed>) {
-    if folder.join("run.json").is_file() {
+    if folder.join(RECORD_FILE).is_file() {
         found.push(read(folder));
     }
     if let Some(manifest) = WireManifest::read(folder) {
@@ -98,7 +99,7 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<Listed>) {
 }
 
 fn read(folder: &Path) -> Listed {
-    let path = folder.join("run.json");
+    let path = folder.join(RECORD_FILE);
     let text = std::fs::read(&path).ok();
     let record = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let Some(record) = record else {
@@ -148,7 +149,7 @@ fn not_begun(folder: &Path, manifest: &WireManifest) -> Vec<Listed> {
     let cells = manifest.cells.iter().map(|cell| folder.join(&cell.name));
     // A single cell lies in the folder of --out itself; a shard without questions has no record.
     let is_missing = |path: &PathBuf| {
-        !["run.json", super::folder::SHARD_FILE]
+        ![RECORD_FILE, SHARD_FILE]
             .iter()
             .any(|file| path.join(file).is_file() || folder.join(file).is_file())
     };

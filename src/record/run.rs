@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::common::Record;
+use super::folder::RECORD_FILE;
 use super::wire::{SCHEMA, WireFailure, WireQuestion, WireRecord, WireSamples};
 
 /// What can go wrong when records are read.
@@ -102,7 +103,7 @@ pub fn open(path: &Path) -> Result<Vec<Cell>, ReadError> {
         let folder = path.parent().unwrap_or(Path::new(""));
         return Ok(vec![read_cell(folder, path)?]);
     }
-    let record = path.join("run.json");
+    let record = path.join(RECORD_FILE);
     if record.is_file() {
         return Ok(vec![read_cell(path, &record)?]);
     }
@@ -113,7 +114,7 @@ pub fn open(path: &Path) -> Result<Vec<Cell>, ReadError> {
     let mut records = Vec::new();
     for entry in std::fs::read_dir(path).map_err(unreadable)? {
         let folder = entry.map_err(unreadable)?.path();
-        if folder.join("run.json").is_file() {
+        if folder.join(RECORD_FILE).is_file() {
             records.push(folder);
         }
     }
@@ -125,7 +126,7 @@ pub fn open(path: &Path) -> Result<Vec<Cell>, ReadError> {
     records.sort();
     let cells = records.iter();
     cells
-        .map(|folder| read_cell(folder, &folder.join("run.json")))
+        .map(|folder| read_cell(folder, &folder.join(RECORD_FILE)))
         .collect()
 }
 

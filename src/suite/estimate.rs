@@ -16,6 +16,7 @@ use crate::measure::roofline::{self, Roofline};
 use crate::measure::scenario::rules::Scenario;
 use crate::models::card;
 use crate::record::WireRecord;
+use crate::record::folder::RECORD_FILE;
 use crate::record::wire::WireProtocolTiming;
 
 /// Tokens that a question takes with its passage, where no record tells: SQuAD's dev set has 182
@@ -101,7 +102,7 @@ impl Earlier {
 }
 
 fn collect(folder: &Path, depth: usize, records: &mut Vec<(PathBuf, WireRecord)>) {
-    let path = folder.join("run.json");
+    let path = folder.join(RECORD_FILE);
     if let Ok(bytes) = std::fs::read(&path)
         && let Ok(record) = serde_json::from_slice(&bytes)
     {

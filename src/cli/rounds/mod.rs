@@ -13,6 +13,7 @@ use spanbench::cell::assemble::About;
 use spanbench::cell::failure::{Failure, FailureKind};
 use spanbench::measure::roofline::{self, Roofline};
 use spanbench::record::CellRecord;
+use spanbench::record::folder::RECORD_FILE;
 use spanbench::record::wire::{WireFailure, WireRecord};
 use spanbench::render;
 use spanbench::suite::{CellPlan, RunSettings};
@@ -134,10 +135,14 @@ fn all_rounds(plan: &Plan, folders: &Folders) -> anyhow::Result<Measured> {
     let mut cells: Vec<Progressing> = cells
         .map(|(cell, folder)| Progressing::begin(plan, cell, folder, &bars))
         .collect();
-    let mut halt = interrupt::finishing(|| rounds(plan, &peaks, &bars, &mut cells)).err();
-    if halt.is_none() && plan.cells.len() > 1 {
-        halt = cells.iter_mut().try_for_each(|c| refused(plan, c)).err();
-    }
+    let halt = interrupt::finishing(|| {
+        rounds(plan, &peaks, &bars, &mut cells)?;
+        match plan.cells.len() {
+            1 => Ok(()),
+            _ => cells.iter_mut().try_for_each(|cell| refused(plan, cell)),
+        }
+    });
+    let halt = halt.err();
     let mut is_whole = true;
     let mut records = Vec::new();
     for cell in cells {
@@ -263,7 +268,7 @@ fn conclude(plan: &Plan, measured: &Measured) -> anyhow::Result<()> {
         print_records(&records, plan)?;
     }
     for (folder, _) in &measured.records {
-        terminal::note(&format!("record: {}", folder.join("run.json").display()));
+        terminal::note(&format!("record: {}", folder.join(RECORD_FILE).display()));
     }
     Ok(())
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use spanbench::cell::Work;
 use spanbench::cell::inputs::{self, Inputs, Measuring};
-use spanbench::cell::kept::Kept;
+use spanbench::cell::kept::{self, Kept};
 use spanbench::hash;
 use spanbench::message::one_line;
+use spanbench::record::folder::RECORD_FILE;
 use spanbench::record::wire::WireRecord;
 use spanbench::record::{Cell, Record, run};
 use spanbench::suite::{CellPlan, RunSettings};
@@ -84,12 +85,8 @@ pub enum Found {
 
 /// Looks for what an earlier run left of the cell in `folder`. Nothing is written or fetched.
 pub fn find(run: &RunSettings, cell: &CellPlan, asked_sha256: &str, folder: &Path) -> Found {
-    let inputs = match Inputs::read(&cell.spec) {
-        Ok(inputs) => inputs,
-        Err(fault) => return Found::OutOfReach(one_line(&fault)),
-    };
     // One that is not whole is no result.
-    let mut cells = run::open(&folder.join("run.json")).unwrap_or_default();
+    let mut cells = run::open(&folder.join(RECORD_FILE)).unwrap_or_default();
     let (record, failed) = match cells.pop() {
         Some(Cell::Finished(run)) => match run.record {
             Record::Single(record) => (Some(record), None),
@@ -98,6 +95,13 @@ pub fn find(run: &RunSettings, cell: &CellPlan, asked_sha256: &str, folder: &Pat
         },
         Some(Cell::Failed { failure, .. }) => (None, Some(failure.error.kind.name())),
         None => (None, None),
+    };
+    if record.is_none() && !kept::is_unfinished(folder) {
+        return failed.map_or(Found::Nothing, Found::Failed);
+    }
+    let inputs = match Inputs::read(&cell.spec) {
+        Ok(inputs) => inputs,
+        Err(fault) => return Found::OutOfReach(one_line(&fault)),
     };
     let record = match record {
         Some(record) if record.repetitions.len() >= run.repetitions => {

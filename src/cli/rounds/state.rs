@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use spanbench::cell::kept::Kept;
 use spanbench::cell::{Work, fetch};
 use spanbench::message::one_line;
+use spanbench::record::folder::RECORD_FILE;
 use spanbench::record::run;
 use spanbench::record::wire::{WireFailure, WireRecord};
 use spanbench::record::{Cell, Folder};
@@ -79,7 +80,7 @@ impl<'a> Progressing<'a> {
 
     /// Whether its folder holds the figures of a run.
     pub fn has_results(&self) -> bool {
-        let found = run::open(&self.folder.path().join("run.json"));
+        let found = run::open(&self.folder.path().join(RECORD_FILE));
         matches!(found.as_deref(), Ok([Cell::Finished(_)]))
     }
 

@@ -71,7 +71,7 @@ fn table(number: usize, board: &WireTable) -> Markup {
         Column::words("on the front of F1 and"),
     ];
     if board.conditions.len() > 1 {
-        columns.push(Column::words("conditions"));
+        columns.insert(1, Column::words("conditions"));
     }
     let rows = board.rows.iter().enumerate();
     let rows = rows.map(|(place, row)| board_row(board, place, row, &scale, best, columns.len()));
@@ -168,7 +168,7 @@ fn board_row(
     ];
     if board.conditions.len() > 1 {
         let letter = row.conditions.map(letter).unwrap_or_default();
-        fields.push(Field::text(letter));
+        fields.insert(1, Field::text(letter));
     }
     Row {
         fields,
