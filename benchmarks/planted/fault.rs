@@ -20,7 +20,7 @@ enum Fault {
     /// Every pass takes this many times as long.
     Slow(f64),
     /// From the 15th on each pass takes longer than the one before, by this part of its own time;
-    /// of a few questions the first 14 are those of the scored pass.
+    /// of the 24 questions in batches of 1024 tokens that tests ask, the first 14 are the scored pass.
     Drift(f64),
     /// Every sixth pass takes this many milliseconds longer.
     Delays(f64),

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use super::*;
-use crate::dataset::card as dataset_card;
+use crate::dataset::{Dataset, card as dataset_card};
+use crate::decode::Decoder;
 use crate::models::{Precision, card};
+use crate::score::{Predictions, Protocol, Summation, score};
 
 fn parse_with(text: &str, options: &Options) -> Result<Suite, String> {
     let run = RunOptions::default();
@@ -524,6 +526,33 @@ fn the_programs_own_suites_can_be_run() {
         let spec = &cell.spec;
         spec.model == bundled::MODEL && spec.dataset == bundled::DATASET
     }));
+}
+
+/// What `quick` expects of its plainest cell is what Hugging Face transformers answers, scored.
+#[test]
+fn quick_expects_the_references_answers() {
+    let suite = Suite::open("quick", &Options::default(), &RunOptions::default()).unwrap();
+    let cell = suite.cells.iter().find(|cell| {
+        let spec = &cell.spec;
+        let decoder = spec.settings.windows.decoder;
+        spec.settings.precision == Precision::F32 && decoder == Decoder::RunQa
+    });
+    let cell = cell.unwrap();
+    let mut dataset = Dataset::bundled();
+    dataset.select(&cell.spec.questions).unwrap();
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/bundled");
+    let predictions = Predictions::read(&goldens.join("predictions.json")).unwrap();
+    let scored = score(
+        &dataset,
+        &predictions,
+        Protocol::SquadV2,
+        None,
+        Summation::default(),
+    );
+    let accuracy = scored.unwrap().accuracy;
+    let expected = cell.expected.unwrap();
+    assert_eq!(Some(accuracy.exact_match()), expected.exact_match);
+    assert_eq!(Some(accuracy.f1()), expected.f1);
 }
 
 /// What the squad suite expects is what the cards say was published.
