@@ -192,7 +192,7 @@ fn what_is_not_comparable_is_not_judged() {
     assert_eq!(checks(&gate, &pair), []);
     gate.require = vec![Aspect::Memory];
     single(&mut pair[1]).dataset.sha256 = "aa".to_owned();
-    single(&mut pair[1]).environment.memory_total_bytes = Some(1);
+    single(&mut pair[1]).environment.logical_cores = 999;
     let found = checks(&gate, &pair);
     let first = ("comparability of memory", Outcome::NotComparable);
     assert_eq!(outcomes(&found)[0], first);
