@@ -37,6 +37,25 @@ impl Batch {
         batch
     }
 
+    /// Some of its windows by themselves, by their places in it.
+    #[must_use]
+    pub fn part(&self, places: &[usize]) -> Self {
+        let mut part = Self {
+            token_ids: Vec::new(),
+            token_types: Vec::new(),
+            boundaries: vec![0],
+            windows: Vec::new(),
+        };
+        for &place in places {
+            let tokens = self.boundaries[place]..self.boundaries[place + 1];
+            part.token_ids.extend(&self.token_ids[tokens.clone()]);
+            part.token_types.extend(&self.token_types[tokens]);
+            part.boundaries.push(part.token_ids.len());
+            part.windows.push(self.windows[place]);
+        }
+        part
+    }
+
     /// Tokens of all windows together.
     pub fn tokens(&self) -> usize {
         self.token_ids.len()

@@ -2,6 +2,7 @@
 
 pub mod architectures;
 pub mod card;
+mod chunks;
 pub mod config;
 pub mod encoder;
 pub mod error;
@@ -153,5 +154,10 @@ pub fn load(
         max_positions: encoded.max_positions,
         tables: encoded.tables,
     };
-    Ok(Box::new(Assembled::new(description, encoded.encoder, head)))
+    Ok(Box::new(Assembled::new(
+        description,
+        encoded.encoder,
+        head,
+        form,
+    )))
 }

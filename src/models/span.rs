@@ -5,9 +5,9 @@ use candle_core::{DType, Result as TensorResult, Tensor};
 use super::config::Fields;
 use super::encoder::Encoder;
 use super::weights::Weights;
-use super::{ModelDescription, ModelError, SpanModel};
+use super::{ModelDescription, ModelError, SpanModel, chunks};
 use crate::batch::{Batch, SpanLogits};
-use crate::ops::{Linear, Norm};
+use crate::ops::{self, Form, Linear, Norm};
 
 /// The usual name of the layer that gives the logits.
 const USUAL: &str = "qa_outputs";
@@ -126,22 +126,60 @@ pub struct Assembled {
     description: ModelDescription,
     encoder: Box<dyn Encoder>,
     head: SpanHead,
+    form: Form,
 }
 
 impl Assembled {
-    /// Puts the parts together.
-    pub fn new(description: ModelDescription, encoder: Box<dyn Encoder>, head: SpanHead) -> Self {
+    /// Puts the parts together, all of the same form.
+    pub fn new(
+        description: ModelDescription,
+        encoder: Box<dyn Encoder>,
+        head: SpanHead,
+        form: Form,
+    ) -> Self {
         Self {
             description,
             encoder,
             head,
+            form,
         }
     }
 
-    /// `[tokens, 2]`: start and end logits in `f32`.
-    fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
-        let hidden = self.encoder.forward(batch)?;
-        self.head.forward(&hidden)?.to_dtype(DType::F32)
+    /// Start and end logits of the whole batch, in one pass.
+    fn forward(&self, batch: &Batch) -> Result<Vec<[f32; 2]>, ModelError> {
+        let logits = self.encoder.forward(batch).and_then(|hidden| {
+            let logits = self.head.forward(&hidden)?.to_dtype(DType::F32)?;
+            logits.flatten_all()?.to_vec1::<f32>()
+        });
+        let logits = logits.map_err(|source| ModelError::Tensor {
+            doing: format!("the forward pass of {} tokens", batch.tokens()),
+            source,
+        })?;
+        Ok(logits.as_chunks().0.to_vec())
+    }
+
+    /// The same, the windows shared among the threads of the current pool.
+    fn forward_shared(&self, batch: &Batch) -> Result<Vec<[f32; 2]>, ModelError> {
+        let lengths: Vec<usize> = batch.lengths().collect();
+        let shares = chunks::share(&lengths, rayon::current_num_threads());
+        let mut parts = chunks::for_each_alone(shares.alone.len(), |chunk| {
+            ops::alone(|| self.forward(&batch.part(&shares.alone[chunk])))
+        });
+        if !shares.together.is_empty() {
+            parts.push(self.forward(&batch.part(&shares.together)));
+        }
+        let mut logits = vec![[0.0; 2]; batch.tokens()];
+        let places = shares.alone.iter().chain([&shares.together]);
+        for (part, places) in parts.into_iter().zip(places) {
+            let part = part?;
+            let mut rest = part.as_slice();
+            for &place in places {
+                let own;
+                (own, rest) = rest.split_at(lengths[place]);
+                logits[batch.boundaries[place]..][..own.len()].copy_from_slice(own);
+            }
+        }
+        Ok(logits)
     }
 }
 
@@ -151,13 +189,10 @@ impl SpanModel for Assembled {
     }
 
     fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
-        let logits = self
-            .forward(batch)
-            .and_then(|logits| logits.to_vec2::<f32>())
-            .map_err(|source| ModelError::Tensor {
-                doing: format!("the forward pass of {} tokens", batch.tokens()),
-                source,
-            })?;
+        let logits = match self.form {
+            Form::Cpu => self.forward_shared(batch)?,
+            Form::Portable => self.forward(batch)?,
+        };
         Ok(SpanLogits {
             start: logits.iter().map(|pair| pair[0]).collect(),
             end: logits.iter().map(|pair| pair[1]).collect(),

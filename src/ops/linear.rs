@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::cpu::Panels;
 use super::span::{bytes, span};
 use super::{Activation, Form, cpu};
 use crate::measure::profile::{Operation, Work};
@@ -9,13 +10,20 @@ use crate::measure::profile::{Operation, Work};
 /// `activation(x · weightᵀ + bias)` over packed tokens.
 #[derive(Debug, Clone)]
 pub struct Linear {
-    /// `[inputs, outputs]`, contiguous: the transposes of the checkpoint's
-    /// matrices, one for each group of inputs that is multiplied by itself.
-    groups: Vec<Tensor>,
-    /// `[outputs]` in `f32`.
-    bias: Option<Tensor>,
+    weights: Weights,
     activation: Option<Activation>,
-    form: Form,
+}
+
+/// One matrix for each group of inputs that is multiplied by itself.
+#[derive(Debug, Clone)]
+enum Weights {
+    Portable {
+        /// `[inputs, outputs]`, contiguous: the transposes of the checkpoint's matrices.
+        groups: Vec<Tensor>,
+        /// `[outputs]` in `f32`.
+        bias: Option<Tensor>,
+    },
+    Cpu(Vec<Panels>),
 }
 
 impl Linear {
@@ -40,13 +48,28 @@ impl Linear {
         groups: usize,
         form: Form,
     ) -> Result<Self> {
-        let groups = weight.chunk(groups, 0)?;
-        let transposed = groups.iter().map(|group| group.t()?.contiguous());
+        let weights = match form {
+            Form::Portable => {
+                let transposed = weight.chunk(groups, 0)?;
+                let transposed = transposed.iter().map(|group| group.t()?.contiguous());
+                Weights::Portable {
+                    groups: transposed.collect::<Result<_>>()?,
+                    bias: bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?,
+                }
+            }
+            Form::Cpu => {
+                let (weights, biases) =
+                    (weight.chunk(groups, 0)?, bias.map(|b| b.chunk(groups, 0)));
+                let biases = biases.transpose()?;
+                let panels = weights.iter().enumerate().map(|(group, weight)| {
+                    Panels::new(weight, biases.as_ref().map(|biases| &biases[group]))
+                });
+                Weights::Cpu(panels.collect::<Result<_>>()?)
+            }
+        };
         Ok(Self {
-            groups: transposed.collect::<Result<_>>()?,
-            bias: bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?,
+            weights,
             activation: None,
-            form,
         })
     }
 
@@ -64,42 +87,20 @@ impl Linear {
     /// Fails where shapes, dtypes or devices do not agree.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _span = span(Operation::Linear, x.device(), || self.work(x));
-        let product = self.product(x)?;
+        let (groups, bias) = match &self.weights {
+            // The activation is applied while the product is in the cache, and is part of its time.
+            Weights::Cpu(groups) => return cpu::dense(x, groups, self.activation),
+            Weights::Portable { groups, bias } => (groups, bias),
+        };
+        let product = portable_product(x, groups)?;
         // Time of its own: what is left of the layer's is the product, and the bias where it is alone.
         let _activation = self
             .activation
             .map(|_| span(Operation::Activation, x.device(), || moved(&product)));
-        match self.form {
-            Form::Cpu => {
-                cpu::add_bias(&product, self.bias.as_ref(), self.activation)?;
-                Ok(product)
-            }
-            Form::Portable => self.finish(&product),
-        }
-    }
-
-    fn product(&self, x: &Tensor) -> Result<Tensor> {
-        // The CPU form computes in f32 whatever the weights are kept in.
-        let weight = |group: &Tensor| match self.form {
-            Form::Cpu => cpu::to_f32(group),
-            Form::Portable => Ok(group.clone()),
-        };
-        if let [only] = self.groups.as_slice() {
-            return x.matmul(&weight(only)?);
-        }
-        let inputs = self.groups[0].dim(0)?;
-        let products = self.groups.iter().enumerate().map(|(index, group)| {
-            let x = x.narrow(1, index * inputs, inputs)?.contiguous()?;
-            x.matmul(&weight(group)?)
-        });
-        Tensor::cat(&products.collect::<Result<Vec<_>>>()?, 1)
-    }
-
-    /// Bias and activation in plain candle, in `f32` up to the result.
-    fn finish(&self, product: &Tensor) -> Result<Tensor> {
         let dtype = product.dtype();
-        let mut x = super::widen(product)?;
-        if let Some(bias) = &self.bias {
+        // In f32 up to the result.
+        let mut x = super::widen(&product)?;
+        if let Some(bias) = bias {
             x = x.broadcast_add(bias)?;
         }
         if let Some(activation) = self.activation {
@@ -111,24 +112,44 @@ impl Linear {
     /// Of the products of `x` with each group, whatever its width should be.
     fn work(&self, x: &Tensor) -> Work {
         let rows = x.dims().first().copied().unwrap_or_default();
-        let columns: usize = self.groups.iter().map(|group| group.dims()[1]).sum();
-        let products = self
-            .groups
-            .iter()
-            .map(|group| 2 * rows * group.elem_count());
-        let weights = self.groups.iter().chain(&self.bias).map(bytes);
+        let (columns, moved): (usize, u64) = match &self.weights {
+            Weights::Portable { groups, bias } => (
+                groups.iter().map(|group| group.dims()[1]).sum(),
+                groups.iter().chain(bias).map(bytes).sum(),
+            ),
+            Weights::Cpu(groups) => (
+                groups.iter().map(Panels::outputs).sum(),
+                groups.iter().map(Panels::bytes).sum(),
+            ),
+        };
         let result = rows * columns * x.dtype().size_in_bytes();
         Work {
-            flops: products.sum::<usize>() as u64,
-            bytes: bytes(x) + weights.sum::<u64>() + result as u64,
+            flops: rows as u64 * self.flops_per_token(),
+            bytes: bytes(x) + moved + result as u64,
         }
     }
 
     /// Multiplications and additions of one token.
     pub fn flops_per_token(&self) -> u64 {
-        let weights: usize = self.groups.iter().map(Tensor::elem_count).sum();
+        let weights: usize = match &self.weights {
+            Weights::Portable { groups, .. } => groups.iter().map(Tensor::elem_count).sum(),
+            Weights::Cpu(groups) => groups.iter().map(Panels::count).sum(),
+        };
         2 * weights as u64
     }
+}
+
+/// `[tokens, inputs]` to `[tokens, outputs]` in plain candle.
+fn portable_product(x: &Tensor, groups: &[Tensor]) -> Result<Tensor> {
+    if let [only] = groups {
+        return x.matmul(only);
+    }
+    let inputs = groups[0].dim(0)?;
+    let products = groups.iter().enumerate().map(|(index, group)| {
+        let x = x.narrow(1, index * inputs, inputs)?.contiguous()?;
+        x.matmul(group)
+    });
+    Tensor::cat(&products.collect::<Result<Vec<_>>>()?, 1)
 }
 
 /// Of a function of each element: all are read, and as many written.

@@ -34,6 +34,7 @@ pub use activation::Activation;
 pub use attention::{
     Attention, Disentangled, PositionTerms, RelativeBias, RelativeRows, attention,
 };
+pub(crate) use cpu::alone;
 pub use embedding::{Embedding, sum_embeddings};
 pub use gate::gate;
 pub use linear::Linear;

@@ -5,19 +5,14 @@ use std::ops::{Deref, Range};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
 
-use super::contiguous;
 use super::math::exp;
+use super::product::{Begin, Tile, tiles, width};
 use super::scores::{Additions, Terms, add_to_scores};
-use super::simd::{Kernel, Simd, dispatch};
+use super::simd::{Kernel, Simd, best_tile_rows, dispatch};
+use super::{contiguous, threads};
 use crate::ops::attention::Attention;
 
-/// Query rows computed together: each key or value that is loaded serves all of them.
-const ROWS: usize = 6;
-
-/// Vectors of columns computed together: with [`ROWS`] rows, as many sums as fit AVX2's 16 registers.
-const VECTORS: usize = 2;
-
-/// What columns are padded to: [`VECTORS`] of the widest vectors there are.
+/// What columns are padded to: the widest tile of any instruction set.
 pub(in crate::ops) const COLUMNS: usize = 32;
 
 /// Partial sums of a row kept side by side, so that they are added in a fixed order.
@@ -96,23 +91,30 @@ impl CustomOp1 for Packed<'_> {
         let hidden = width / 3;
         let mut output = vec![0.0_f32; tokens * hidden];
         let tasks = tasks(self.boundaries, &mut output, hidden);
-        tasks
-            .into_par_iter()
-            .for_each_init(Scratch::default, |scratch, mut task| {
-                for head in 0..self.heads {
-                    dispatch(AttendHead {
-                        view: HeadView {
-                            projected,
-                            hidden,
-                            head_size: hidden / self.heads,
-                            head,
-                            packed: self,
-                        },
-                        task: &mut task,
-                        scratch,
-                    });
-                }
-            });
+        let compute = |scratch: &mut Scratch, mut task: Task<'_>| {
+            for head in 0..self.heads {
+                dispatch(AttendHead {
+                    view: HeadView {
+                        projected,
+                        hidden,
+                        head_size: hidden / self.heads,
+                        head,
+                        packed: self,
+                    },
+                    task: &mut task,
+                    scratch,
+                });
+            }
+        };
+        if threads::available() == 1 {
+            let mut scratch = Scratch::default();
+            for task in tasks {
+                compute(&mut scratch, task);
+            }
+        } else {
+            let tasks = tasks.into_par_iter();
+            tasks.for_each_init(Scratch::default, compute);
+        }
         Ok((CpuStorage::F32(output), Shape::from((tokens, hidden))))
     }
 }
@@ -130,11 +132,12 @@ struct Task<'a> {
 /// Cuts the sequences into tasks, enough of them for every thread to have work.
 fn tasks<'a>(boundaries: &[usize], mut output: &'a mut [f32], hidden: usize) -> Vec<Task<'a>> {
     let sequences = boundaries.len() - 1;
-    let parts = rayon::current_num_threads().div_ceil(sequences.max(1));
+    let parts = threads::available().div_ceil(sequences.max(1));
+    let tile = best_tile_rows();
     let mut tasks = Vec::with_capacity(sequences * parts);
     for pair in boundaries.windows(2) {
         let sequence = pair[0]..pair[1];
-        let rows = sequence.len().div_ceil(parts).next_multiple_of(ROWS);
+        let rows = sequence.len().div_ceil(parts).next_multiple_of(tile);
         for start in sequence.clone().step_by(rows.max(1)) {
             let queries = start..(start + rows).min(sequence.end);
             let (own, rest) = output.split_at_mut(queries.len() * hidden);
@@ -163,8 +166,13 @@ impl HeadView<'_> {
     /// The head's part of a token's query (0), key (1) or value (2).
     #[inline(always)]
     fn part(&self, token: usize, which: usize) -> &[f32] {
-        let start = (token * 3 + which) * self.hidden + self.head * self.head_size;
-        &self.projected[start..start + self.head_size]
+        &self.projected[self.start(token, which)..][..self.head_size]
+    }
+
+    /// Where it begins.
+    #[inline(always)]
+    fn start(&self, token: usize, which: usize) -> usize {
+        (token * 3 + which) * self.hidden + self.head * self.head_size
     }
 }
 
@@ -175,16 +183,15 @@ struct Scratch {
     keys: Vec<f32>,
     /// `[length, head_size]`, the head size rounded up to [`COLUMNS`].
     values: Vec<f32>,
-    /// `[ROWS, head_size]`.
+    /// Of a tile's queries: `[rows, head_size]`.
     queries: Vec<f32>,
-    /// `[ROWS, length]`, the length rounded up.
+    /// `[rows, length]`, the length rounded up.
     scores: Vec<f32>,
-    /// `[ROWS, head_size]`, the head size rounded up.
+    /// `[rows, head_size]`, the head size rounded up.
     sums: Vec<f32>,
-    /// `[ROWS, columns]`: products of a block of queries with the position keys.
+    /// `[rows, columns]`: products of the tile's queries with the position keys.
     content_to_position: Vec<f32>,
-    /// `[length, columns]`, the length rounded up to [`ROWS`]: products of all
-    /// keys with the position queries.
+    /// `[length, columns]`: products of all keys with the position queries.
     position_to_content: Vec<f32>,
 }
 
@@ -204,90 +211,99 @@ impl Kernel for AttendHead<'_, '_> {
 
 #[inline(always)]
 fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &mut Scratch) {
+    pack(view, &task.sequence, scratch);
+    multiply_position_queries(simd, view, &task.sequence, scratch);
+    for (row, rows) in tiles::<S>(task.queries.len()) {
+        let queries = task.queries.start + row..task.queries.start + row + rows;
+        score(simd, view, &task.sequence, queries, scratch);
+        weigh(simd, view, task, row..row + rows, scratch);
+    }
+}
+
+/// The scores of a tile's queries with all keys, and what is added to them.
+#[inline(always)]
+fn score<S: Simd>(
+    simd: S,
+    view: &HeadView<'_>,
+    sequence: &Range<usize>,
+    queries: Range<usize>,
+    scratch: &mut Scratch,
+) {
+    let additions = &view.packed.additions;
+    let (length, rows) = (sequence.len(), queries.len());
+    let padded_length = length.next_multiple_of(COLUMNS);
+    scratch.queries.resize(rows * view.head_size, 0.0);
+    for (token, query) in queries
+        .clone()
+        .zip(scratch.queries.chunks_exact_mut(view.head_size))
+    {
+        for (query, source) in query.iter_mut().zip(view.part(token, 0)) {
+            *query = source * view.packed.scale;
+        }
+    }
+    let left = Rows::tight(&scratch.queries, rows, view.head_size);
+    scratch.scores.resize(rows * padded_length, 0.0);
+    multiply(
+        simd,
+        left,
+        &scratch.keys,
+        padded_length,
+        &mut scratch.scores,
+    );
+    if let Some(terms) = &additions.position_keys {
+        let products = &mut scratch.content_to_position;
+        products.resize(rows * terms.columns, 0.0);
+        let right = terms.head(view.head, view.head_size);
+        multiply(simd, left, right, terms.columns, products);
+    }
+    let scores = scratch.scores.chunks_exact_mut(padded_length);
+    for ((row, query), scores) in queries.enumerate().zip(scores) {
+        let content = additions
+            .position_keys
+            .as_ref()
+            .map(|terms| &scratch.content_to_position[row * terms.columns..][..terms.columns]);
+        add_to_scores(
+            additions,
+            view.head,
+            query - sequence.start,
+            content,
+            &scratch.position_to_content,
+            &mut scores[..length],
+        );
+        // Columns past the end are no keys: as scores of minus infinity they weigh nothing.
+        scores[length..].fill(f32::NEG_INFINITY);
+    }
+}
+
+/// Softmax of a tile's scores, and the values weighed by it; `rows` are those of the task's queries.
+#[inline(always)]
+fn weigh<S: Simd>(
+    simd: S,
+    view: &HeadView<'_>,
+    task: &mut Task<'_>,
+    rows: Range<usize>,
+    scratch: &mut Scratch,
+) {
     let length = task.sequence.len();
     let padded_length = length.next_multiple_of(COLUMNS);
     let padded_size = view.head_size.next_multiple_of(COLUMNS);
-    pack(view, &task.sequence, scratch);
-    scratch.queries.resize(ROWS * view.head_size, 0.0);
-    multiply_position_queries(simd, view, &task.sequence, scratch);
-    scratch.scores.resize(ROWS * padded_length, 0.0);
-    scratch.sums.resize(ROWS * padded_size, 0.0);
-    let Scratch {
-        keys,
-        values,
-        queries,
-        scores,
-        sums,
-        content_to_position,
-        position_to_content,
-    } = scratch;
-    for (block, first) in task.queries.clone().step_by(ROWS).enumerate() {
-        let rows = ROWS.min(task.queries.end - first);
-        // Rows past the end repeat the last one; their results are not written.
-        for (row, query) in queries.chunks_exact_mut(view.head_size).enumerate() {
-            let source = view.part(first + row.min(rows - 1), 0);
-            for (query, source) in query.iter_mut().zip(source) {
-                *query = source * view.packed.scale;
-            }
-        }
-        multiply(
-            simd,
-            queries,
-            view.head_size,
-            view.head_size,
-            keys,
-            padded_length,
-            scores,
-        );
-        let position_keys = view.packed.additions.position_keys.as_ref();
-        if let Some(terms) = position_keys {
-            content_to_position.resize(ROWS * terms.columns, 0.0);
-            multiply(
-                simd,
-                queries,
-                view.head_size,
-                view.head_size,
-                terms.head(view.head, view.head_size),
-                terms.columns,
-                content_to_position,
-            );
-        }
-        for (row, scores) in scores.chunks_exact_mut(padded_length).enumerate() {
-            // Rows past the end repeat the last one, at its position.
-            let query = first + row.min(rows - 1) - task.sequence.start;
-            let content = position_keys
-                .map(|terms| &content_to_position[row * terms.columns..][..terms.columns]);
-            add_to_scores(
-                &view.packed.additions,
-                view.head,
-                query,
-                content,
-                position_to_content,
-                &mut scores[..length],
-            );
-        }
-        let mut reciprocals = [0.0; ROWS];
-        for (scores, reciprocal) in scores.chunks_exact_mut(padded_length).zip(&mut reciprocals) {
-            // Columns past the end are no keys: as scores of minus infinity they weigh nothing.
-            scores[length..].fill(f32::NEG_INFINITY);
-            *reciprocal = 1.0 / exponentiate(scores);
-        }
-        multiply(
-            simd,
-            scores,
-            padded_length,
-            length,
-            values,
-            padded_size,
-            sums,
-        );
-        let output = &mut task.output[block * ROWS * view.hidden..];
-        for row in 0..rows {
-            let start = row * view.hidden + view.head * view.head_size;
-            let output = &mut output[start..start + view.head_size];
-            for (output, sum) in output.iter_mut().zip(&sums[row * padded_size..]) {
-                *output = sum * reciprocals[row];
-            }
+    let scores = &mut scratch.scores[..rows.len() * padded_length];
+    let mut reciprocals = [0.0; COLUMNS];
+    for (scores, reciprocal) in scores.chunks_exact_mut(padded_length).zip(&mut reciprocals) {
+        *reciprocal = 1.0 / exponentiate(scores);
+    }
+    let left = Rows {
+        stride: padded_length,
+        ..Rows::tight(scores, rows.len(), length)
+    };
+    scratch.sums.resize(rows.len() * padded_size, 0.0);
+    multiply(simd, left, &scratch.values, padded_size, &mut scratch.sums);
+    let sums = scratch.sums.chunks_exact(padded_size);
+    for ((row, sums), reciprocal) in rows.zip(sums).zip(reciprocals) {
+        let start = row * view.hidden + view.head * view.head_size;
+        let output = &mut task.output[start..start + view.head_size];
+        for (output, sum) in output.iter_mut().zip(sums) {
+            *output = sum * reciprocal;
         }
     }
 }
@@ -303,27 +319,19 @@ fn multiply_position_queries<S: Simd>(
     let Some(terms) = &view.packed.additions.position_queries else {
         return;
     };
-    let rows = sequence.len().next_multiple_of(ROWS);
-    scratch
-        .position_to_content
-        .resize(rows * terms.columns, 0.0);
-    let products = scratch
-        .position_to_content
-        .chunks_exact_mut(ROWS * terms.columns);
-    for (block, products) in products.take(rows / ROWS).enumerate() {
-        for (row, key) in scratch.queries.chunks_exact_mut(view.head_size).enumerate() {
-            let token = sequence.start + block * ROWS + row;
-            key.copy_from_slice(view.part(token.min(sequence.end - 1), 1));
-        }
-        multiply(
-            simd,
-            &scratch.queries,
-            view.head_size,
-            view.head_size,
-            terms.head(view.head, view.head_size),
-            terms.columns,
-            products,
-        );
+    let products = &mut scratch.position_to_content;
+    products.resize(sequence.len() * terms.columns, 0.0);
+    let keys = &view.projected[view.start(sequence.start, 1)..];
+    for (row, rows) in tiles::<S>(sequence.len()) {
+        let left = Rows {
+            values: &keys[row * 3 * view.hidden..],
+            rows,
+            depth: view.head_size,
+            stride: 3 * view.hidden,
+        };
+        let right = terms.head(view.head, view.head_size);
+        let products = &mut products[row * terms.columns..][..rows * terms.columns];
+        multiply(simd, left, right, terms.columns, products);
     }
 }
 
@@ -345,39 +353,44 @@ fn pack(view: &HeadView<'_>, sequence: &Range<usize>, scratch: &mut Scratch) {
     }
 }
 
-/// `result[ROWS, columns] = left[ROWS, depth] · right[depth, columns]`.
-///
-/// Rows of `left` lie `stride` apart; `columns` is a multiple of [`COLUMNS`].
-#[inline(always)]
-fn multiply<S: Simd>(
-    simd: S,
-    left: &[f32],
-    stride: usize,
+/// Rows of a matrix, at most those of a tile.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    values: &'a [f32],
+    rows: usize,
     depth: usize,
-    right: &[f32],
-    columns: usize,
-    result: &mut [f32],
-) {
-    let left: [&[f32]; ROWS] = std::array::from_fn(|row| &left[row * stride..][..depth]);
-    let (right, _) = S::as_simd_f32s(right);
-    let (result, _) = S::as_mut_simd_f32s(result);
-    // From here on columns are counted in vectors.
-    let columns = columns / S::F32_LANES;
-    for column in (0..columns).step_by(VECTORS) {
-        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
-        for (at, right) in right.chunks_exact(columns).take(depth).enumerate() {
-            let right: [S::f32s; VECTORS] = std::array::from_fn(|vector| right[column + vector]);
-            for row in 0..ROWS {
-                let factor = simd.splat_f32s(left[row][at]);
-                for vector in 0..VECTORS {
-                    sums[row][vector] =
-                        simd.mul_add_e_f32s(factor, right[vector], sums[row][vector]);
-                }
-            }
+    /// From the beginning of one to that of the next.
+    stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    #[inline(always)]
+    fn tight(values: &'a [f32], rows: usize, depth: usize) -> Self {
+        Self {
+            values,
+            rows,
+            depth,
+            stride: depth,
         }
-        for (row, sums) in sums.iter().enumerate() {
-            result[row * columns + column..][..VECTORS].copy_from_slice(sums);
-        }
+    }
+}
+
+/// `result[rows, columns] = left[rows, depth] · right[depth, columns]`; `columns` is a multiple of
+/// [`COLUMNS`].
+#[inline(always)]
+fn multiply<S: Simd>(simd: S, left: Rows<'_>, right: &[f32], columns: usize, result: &mut [f32]) {
+    for column in (0..columns).step_by(width::<S>()) {
+        simd.vectorize(Tile {
+            rows: left.rows,
+            depth: left.depth,
+            left: left.values,
+            left_stride: left.stride,
+            panel: &right[column..],
+            panel_stride: columns,
+            begin: Begin::Zero,
+            result: &mut result[column..],
+            result_stride: columns,
+        });
     }
 }
 

@@ -1,13 +1,14 @@
-//! Bias, activation, residual and layer normalisation, each in one pass over the rows.
+//! Activation, residual and layer normalisation, each in one pass over the rows.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
-use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result, Tensor};
+use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor};
 use rayon::prelude::*;
 
 use super::math::{erf, exp, tanh};
 use super::simd::{Kernel, Simd, dispatch};
-use super::{contiguous, contiguous_mut};
+use super::{contiguous, contiguous_mut, threads};
 use crate::ops::Activation;
 
 /// Elements that one parallel task handles at the least: less would not pay for handing it out.
@@ -42,15 +43,23 @@ impl<K: RowKernel> Kernel for Rows<'_, K> {
 /// Applies a kernel to all rows, in parallel.
 pub(super) fn for_rows(values: &mut [f32], width: usize, kernel: &impl RowKernel) {
     let rows = (TASK_ELEMENTS / width).max(1);
-    let tasks = values.par_chunks_mut(rows * width).enumerate();
-    tasks.for_each(|(task, values)| {
+    let compute = |(task, values): (usize, &mut [f32])| {
         dispatch(Rows {
             kernel,
             first: task * rows,
             width,
             values,
         });
-    });
+    };
+    if threads::available() == 1 {
+        values
+            .chunks_mut(rows * width)
+            .enumerate()
+            .for_each(compute);
+    } else {
+        let tasks = values.par_chunks_mut(rows * width).enumerate();
+        tasks.for_each(compute);
+    }
 }
 
 /// A function of one element.
@@ -58,19 +67,11 @@ pub(super) trait Elementwise: Sync {
     fn of(x: f32) -> f32;
 }
 
-pub(super) struct Identity;
 pub(super) struct Gelu;
 pub(super) struct GeluTanh;
 pub(super) struct Relu;
 pub(super) struct Silu;
 pub(super) struct Tanh;
-
-impl Elementwise for Identity {
-    #[inline(always)]
-    fn of(x: f32) -> f32 {
-        x
-    }
-}
 
 impl Elementwise for Gelu {
     #[inline(always)]
@@ -110,110 +111,57 @@ impl Elementwise for Tanh {
     }
 }
 
-/// Calls `$run!` with the function of an optional activation: one compiled loop for each.
+/// Calls `$run!` with the function of an activation: one compiled loop for each.
 macro_rules! with_function {
     ($activation:expr, $run:ident) => {{
         use crate::ops::Activation;
         use crate::ops::cpu::elementwise as functions;
         match $activation {
-            None => $run!(functions::Identity),
-            Some(Activation::Gelu) => $run!(functions::Gelu),
-            Some(Activation::GeluTanh) => $run!(functions::GeluTanh),
-            Some(Activation::Relu) => $run!(functions::Relu),
-            Some(Activation::Silu) => $run!(functions::Silu),
-            Some(Activation::Tanh) => $run!(functions::Tanh),
+            Activation::Gelu => $run!(functions::Gelu),
+            Activation::GeluTanh => $run!(functions::GeluTanh),
+            Activation::Relu => $run!(functions::Relu),
+            Activation::Silu => $run!(functions::Silu),
+            Activation::Tanh => $run!(functions::Tanh),
         }
     }};
 }
 pub(super) use with_function;
 
-struct AddThen<'a, E> {
-    bias: &'a [f32],
+/// Applies the activation to some columns of all rows, which lie `stride` apart.
+pub(super) fn activate_columns(
+    values: &mut [f32],
+    stride: usize,
+    columns: Range<usize>,
+    activation: Activation,
+) {
+    macro_rules! run {
+        ($function:ty) => {
+            dispatch(Columns::<$function> {
+                values,
+                stride,
+                columns,
+                function: PhantomData,
+            })
+        };
+    }
+    with_function!(activation, run);
+}
+
+struct Columns<'a, E> {
+    values: &'a mut [f32],
+    stride: usize,
+    columns: Range<usize>,
     function: PhantomData<E>,
 }
 
-impl<E: Elementwise> RowKernel for AddThen<'_, E> {
+impl<E: Elementwise> Kernel for Columns<'_, E> {
     #[inline(always)]
-    fn apply(&self, _: usize, values: &mut [f32]) {
-        for (value, bias) in values.iter_mut().zip(self.bias) {
-            *value = E::of(*value + bias);
+    fn run<S: Simd>(self, _: S) {
+        for row in self.values.chunks_mut(self.stride) {
+            for value in &mut row[self.columns.clone()] {
+                *value = E::of(*value);
+            }
         }
-    }
-}
-
-struct AddBias(Option<Activation>);
-
-impl InplaceOp2 for AddBias {
-    fn name(&self) -> &'static str {
-        "add-bias"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &mut CpuStorage,
-        x_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<()> {
-        let bias = contiguous(bias, bias_layout)?;
-        let x = contiguous_mut(x, x_layout)?;
-        macro_rules! run {
-            ($function:ty) => {{
-                let kernel = AddThen::<$function> {
-                    bias,
-                    function: PhantomData,
-                };
-                for_rows(x, bias.len(), &kernel);
-            }};
-        }
-        with_function!(self.0, run);
-        Ok(())
-    }
-}
-
-struct Activate(Activation);
-
-impl InplaceOp1 for Activate {
-    fn name(&self) -> &'static str {
-        "activate"
-    }
-
-    fn cpu_fwd(&self, x: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        let width = layout.shape().dims2()?.1;
-        let x = contiguous_mut(x, layout)?;
-        macro_rules! run {
-            ($function:ty) => {{
-                let kernel = Apply::<$function>(PhantomData);
-                for_rows(x, width, &kernel);
-            }};
-        }
-        with_function!(Some(self.0), run);
-        Ok(())
-    }
-}
-
-struct Apply<E>(PhantomData<E>);
-
-impl<E: Elementwise> RowKernel for Apply<E> {
-    #[inline(always)]
-    fn apply(&self, _: usize, values: &mut [f32]) {
-        for value in values {
-            *value = E::of(*value);
-        }
-    }
-}
-
-/// Adds `bias` (`[features]`), where there is one, to each row of `x`
-/// (`[tokens, features]`) in place, then applies the activation.
-pub(in crate::ops) fn add_bias(
-    x: &Tensor,
-    bias: Option<&Tensor>,
-    activation: Option<Activation>,
-) -> Result<()> {
-    match (bias, activation) {
-        (Some(bias), activation) => x.inplace_op2(bias, &AddBias(activation)),
-        (None, Some(activation)) => x.inplace_op1(&Activate(activation)),
-        (None, None) => Ok(()),
     }
 }
 

@@ -1,7 +1,9 @@
-//! Half-precision weights and tables to `f32`: table look-ups, added up, and whole matrices.
+//! Table look-ups, added up in `f32`.
 
 use candle_core::{CpuStorage, Result, Tensor, WithDType, bail};
 use rayon::prelude::*;
+
+use super::threads;
 
 /// The sum over tables of the rows their ids name: `[ids, features]`.
 ///
@@ -40,49 +42,16 @@ fn add_rows<T: WithDType + Sync>(output: &mut [f32], features: usize, table: &[T
 where
     f32: From<T>,
 {
-    let rows = output.par_chunks_exact_mut(features).zip(ids.par_iter());
-    rows.for_each(|(row, &id)| {
+    let add = |(row, &id): (&mut [f32], &u32)| {
         let source = &table[id as usize * features..][..features];
         for (value, &source) in row.iter_mut().zip(source) {
             *value += f32::from(source);
         }
-    });
-}
-
-/// Elements that one task converts.
-const CHUNK: usize = 64 * 1024;
-
-/// A matrix of weights in `f32`: itself, or converted by all threads.
-///
-/// # Errors
-///
-/// Fails where it is not contiguous.
-pub(in crate::ops) fn to_f32(matrix: &Tensor) -> Result<Tensor> {
-    let (storage, layout) = matrix.storage_and_layout();
-    let (candle_core::Storage::Cpu(storage), Some((start, end))) =
-        (&*storage, layout.contiguous_offsets())
-    else {
-        bail!("the CPU form wants contiguous weights on the CPU")
     };
-    let values = match storage {
-        CpuStorage::F32(_) => return Ok(matrix.clone()),
-        CpuStorage::F16(values) => convert(&values[start..end]),
-        CpuStorage::BF16(values) => convert(&values[start..end]),
-        _ => bail!("the CPU form wants weights of f32, f16 or bf16"),
-    };
-    Tensor::from_vec(values, matrix.shape(), matrix.device())
-}
-
-fn convert<T: WithDType + Sync>(values: &[T]) -> Vec<f32>
-where
-    f32: From<T>,
-{
-    let mut wide = vec![0.0_f32; values.len()];
-    let chunks = wide.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
-    chunks.for_each(|(wide, values)| {
-        for (wide, &value) in wide.iter_mut().zip(values) {
-            *wide = f32::from(value);
-        }
-    });
-    wide
+    if threads::available() == 1 {
+        output.chunks_exact_mut(features).zip(ids).for_each(add);
+    } else {
+        let rows = output.par_chunks_exact_mut(features).zip(ids.par_iter());
+        rows.for_each(add);
+    }
 }

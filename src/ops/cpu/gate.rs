@@ -50,7 +50,7 @@ impl CustomOp1 for Gate {
                 for_rows(&mut output, width, &kernel);
             }};
         }
-        with_function!(Some(self.0), run);
+        with_function!(self.0, run);
         Ok((CpuStorage::F32(output), Shape::from((tokens, width))))
     }
 }

@@ -11,15 +11,19 @@ mod elementwise;
 mod embedding;
 mod gate;
 mod math;
+mod product;
 mod rotary;
 mod scores;
 mod simd;
+mod threads;
 
 pub(super) use attention::{COLUMNS, attention};
-pub(super) use elementwise::{add_bias, norm, residual_norm};
-pub(super) use embedding::{sum_rows, to_f32};
+pub(super) use elementwise::{norm, residual_norm};
+pub(super) use embedding::sum_rows;
 pub(super) use gate::gate;
+pub(super) use product::{Panels, dense};
 pub(super) use rotary::rotate;
+pub(crate) use threads::alone;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
 

@@ -17,6 +17,26 @@ pub(super) fn dispatch(kernel: impl Kernel) {
     pulp::Arch::new().dispatch(Dispatched(kernel));
 }
 
+/// Runs a kernel with a given instruction set.
+#[cfg(test)]
+pub(super) fn dispatch_on(arch: pulp::Arch, kernel: impl Kernel) {
+    arch.dispatch(Dispatched(kernel));
+}
+
+/// All instruction sets of this processor.
+#[cfg(test)]
+pub(super) fn all() -> Vec<pulp::Arch> {
+    let mut all = vec![pulp::Arch::Scalar];
+    #[cfg(target_arch = "x86_64")]
+    {
+        all.extend(pulp::x86::V3::try_new().map(pulp::Arch::V3));
+        all.extend(pulp::x86::V4::try_new().map(pulp::Arch::V4));
+    }
+    #[cfg(target_arch = "aarch64")]
+    all.extend(pulp::aarch64::Neon::try_new().map(pulp::Arch::Neon));
+    all
+}
+
 struct Dispatched<K>(K);
 
 impl<K: Kernel> pulp::WithSimd for Dispatched<K> {
@@ -26,4 +46,30 @@ impl<K: Kernel> pulp::WithSimd for Dispatched<K> {
     fn with_simd<S: Simd>(self, simd: S) {
         self.0.run(simd);
     }
+}
+
+/// Rows of a tile of the matrix product, with the best instruction set.
+pub(super) fn best_tile_rows() -> usize {
+    struct Rows;
+    impl pulp::WithSimd for Rows {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            super::product::tile_rows::<S>()
+        }
+    }
+    pulp::Arch::new().dispatch(Rows)
+}
+
+/// Numbers in a vector of the best instruction set this processor has.
+pub(super) fn best_lanes() -> usize {
+    struct Lanes;
+    impl pulp::WithSimd for Lanes {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    pulp::Arch::new().dispatch(Lanes)
 }

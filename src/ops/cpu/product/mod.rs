@@ -1,0 +1,309 @@
+//! Products with weights that were brought into the order in which they are read.
+
+mod kernel;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::elementwise::activate_columns;
+use super::simd::{self, Kernel, Simd, dispatch};
+use super::{contiguous, threads};
+use crate::ops::Activation;
+
+pub(super) use kernel::{Begin, Tile, tile_rows, tiles, width};
+
+/// Columns that are computed before the next: what their panels and the rows take stays in the
+/// cache, and so do the results until the activation has been applied.
+const BLOCK_COLUMNS: usize = 384;
+
+/// Depth that is multiplied at once, at the most: a tile's rows stay in the first-level cache.
+const BLOCK_DEPTH: usize = 768;
+
+/// Numbers in the largest tile of any instruction set.
+const EDGE: usize = 14 * 32;
+
+/// The weights of a dense layer, `[inputs, outputs]`, cut into panels of a few outputs: each
+/// panel is `[inputs, width]`, the last padded with zeros.
+#[derive(Debug, Clone)]
+pub(in crate::ops) struct Panels {
+    inputs: usize,
+    outputs: usize,
+    /// Outputs of a panel: those of the best instruction set here.
+    width: usize,
+    values: Values,
+    /// What is added to each output, zeros where there is nothing; padded as the panels are.
+    bias: Vec<f32>,
+}
+
+#[derive(Debug, Clone)]
+enum Values {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    Bf16(Vec<bf16>),
+}
+
+impl Panels {
+    /// Panels of a checkpoint's `weight` (`[outputs, inputs]`), in the dtype it has, and `bias`
+    /// (`[outputs]`).
+    pub(in crate::ops) fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
+        Self::of_width(weight, bias, simd::best_lanes() * kernel::VECTORS)
+    }
+
+    fn of_width(weight: &Tensor, bias: Option<&Tensor>, width: usize) -> Result<Self> {
+        let (outputs, inputs) = weight.dims2()?;
+        let mut padded = match bias {
+            Some(bias) => bias.to_dtype(DType::F32)?.to_vec1()?,
+            None => Vec::new(),
+        };
+        padded.resize(outputs.next_multiple_of(width), 0.0);
+        let weight = weight.flatten_all()?;
+        let values = match weight.dtype() {
+            DType::F32 => Values::F32(interleave(&weight.to_vec1()?, inputs, width)),
+            DType::F16 => Values::F16(interleave(&weight.to_vec1()?, inputs, width)),
+            DType::BF16 => Values::Bf16(interleave(&weight.to_vec1()?, inputs, width)),
+            other => bail!("the CPU form keeps no weights in {other:?}"),
+        };
+        Ok(Self {
+            inputs,
+            outputs,
+            width,
+            values,
+            bias: padded,
+        })
+    }
+
+    pub(in crate::ops) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    pub(in crate::ops) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Weights, without the padding.
+    pub(in crate::ops) fn count(&self) -> usize {
+        self.inputs * self.outputs
+    }
+
+    /// What weights and biases take in memory, without the padding.
+    pub(in crate::ops) fn bytes(&self) -> u64 {
+        let size = match self.values {
+            Values::F32(_) => size_of::<f32>(),
+            Values::F16(_) | Values::Bf16(_) => size_of::<f16>(),
+        };
+        (self.count() * size + self.outputs * size_of::<f32>()) as u64
+    }
+
+    /// Rows `depth` of panel number `panel`; half precision is widened into `scratch`.
+    #[inline(always)]
+    fn block<'a>(
+        &'a self,
+        panel: usize,
+        depth: Range<usize>,
+        scratch: &'a mut Vec<f32>,
+    ) -> &'a [f32] {
+        let start = (panel * self.inputs + depth.start) * self.width;
+        let range = start..start + depth.len() * self.width;
+        scratch.resize(range.len(), 0.0);
+        match &self.values {
+            Values::F32(values) => return &values[range],
+            Values::F16(values) => values[range].convert_to_f32_slice(scratch),
+            Values::Bf16(values) => {
+                for (wide, narrow) in scratch.iter_mut().zip(&values[range]) {
+                    // What bf16 leaves out of an f32 are its low bits.
+                    *wide = f32::from_bits(u32::from(narrow.to_bits()) << 16);
+                }
+            }
+        }
+        scratch
+    }
+}
+
+/// Rows of `inputs` numbers to panels of `width` rows, each `[inputs, width]`.
+fn interleave<T: Copy + Default>(rows: &[T], inputs: usize, width: usize) -> Vec<T> {
+    let panel = inputs * width;
+    let outputs = rows.len() / inputs.max(1);
+    let mut panels = vec![T::default(); outputs.div_ceil(width) * panel];
+    for (output, row) in rows.chunks_exact(inputs.max(1)).enumerate() {
+        let panel = &mut panels[output / width * panel..][..panel];
+        for (place, &value) in panel.chunks_exact_mut(width).zip(row) {
+            place[output % width] = value;
+        }
+    }
+    panels
+}
+
+/// `activation(x · weightᵀ + bias)`: `[tokens, inputs]` to `[tokens, outputs]`. Of several `groups`
+/// each makes its own run of outputs of its own run of inputs.
+pub(in crate::ops) fn dense(
+    x: &Tensor,
+    groups: &[Panels],
+    activation: Option<Activation>,
+) -> Result<Tensor> {
+    x.apply_op1_no_bwd(&Dense { groups, activation })
+}
+
+struct Dense<'a> {
+    groups: &'a [Panels],
+    activation: Option<Activation>,
+}
+
+impl CustomOp1 for Dense<'_> {
+    fn name(&self) -> &'static str {
+        "dense"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let left = contiguous(storage, layout)?;
+        let (rows, inputs) = layout.shape().dims2()?;
+        let wanted: usize = self.groups.iter().map(Panels::inputs).sum();
+        if inputs != wanted {
+            bail!("a dense layer of {wanted} inputs was given {inputs}")
+        }
+        let outputs = self.groups.iter().map(Panels::outputs).sum();
+        let mut result = vec![0.0; rows * outputs];
+        // Whole tiles, as many for each thread.
+        let part = rows.div_ceil(threads::available());
+        let part = part.next_multiple_of(simd::best_tile_rows());
+        let compute = |(number, result): (usize, &mut [f32])| {
+            let rows = result.len() / outputs;
+            let left = &left[number * part * inputs..][..rows * inputs];
+            self.compute(rows, left, inputs, result, outputs);
+        };
+        if part >= rows {
+            compute((0, &mut result));
+        } else {
+            let parts = result.par_chunks_mut(part * outputs);
+            parts.enumerate().for_each(compute);
+        }
+        Ok((CpuStorage::F32(result), Shape::from((rows, outputs))))
+    }
+}
+
+impl Dense<'_> {
+    /// Some rows of the result, on this thread.
+    fn compute(
+        &self,
+        rows: usize,
+        left: &[f32],
+        left_stride: usize,
+        result: &mut [f32],
+        result_stride: usize,
+    ) {
+        let (mut first_input, mut first_output) = (0, 0);
+        let mut scratch = Vec::new();
+        for panels in self.groups {
+            let at_once = (BLOCK_COLUMNS / panels.width).max(1);
+            let count = panels.outputs.div_ceil(panels.width);
+            for first in (0..count).step_by(at_once) {
+                let end = count.min(first + at_once);
+                dispatch(Block {
+                    panels,
+                    range: first..end,
+                    rows,
+                    left: &left[first_input..],
+                    left_stride,
+                    result: &mut result[first_output..],
+                    result_stride,
+                    scratch: &mut scratch,
+                });
+                if let Some(activation) = self.activation {
+                    let columns = first_output + first * panels.width
+                        ..first_output + panels.outputs.min(end * panels.width);
+                    activate_columns(result, result_stride, columns, activation);
+                }
+            }
+            first_input += panels.inputs;
+            first_output += panels.outputs;
+        }
+    }
+}
+
+/// The products of some rows with some panels, and their biases.
+struct Block<'a> {
+    panels: &'a Panels,
+    range: Range<usize>,
+    rows: usize,
+    /// From the first input on.
+    left: &'a [f32],
+    left_stride: usize,
+    /// From the first output of the first panel on.
+    result: &'a mut [f32],
+    result_stride: usize,
+    /// For a block of a panel in `f32`.
+    scratch: &'a mut Vec<f32>,
+}
+
+impl Kernel for Block<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let panels = self.panels;
+        assert_eq!(
+            panels.width,
+            width::<S>(),
+            "panels of another instruction set"
+        );
+        let blocks = panels.inputs.div_ceil(BLOCK_DEPTH).max(1);
+        let at_once = panels.inputs.div_ceil(blocks);
+        for block in 0..blocks {
+            let depth = block * at_once..panels.inputs.min((block + 1) * at_once);
+            for panel in self.range.clone() {
+                let right = panels.block(panel, depth.clone(), self.scratch);
+                let column = panel * panels.width;
+                for (row, rows) in tiles::<S>(self.rows) {
+                    let tile = Tile {
+                        rows,
+                        depth: depth.len(),
+                        left: &self.left[row * self.left_stride + depth.start..],
+                        left_stride: self.left_stride,
+                        panel: right,
+                        panel_stride: panels.width,
+                        begin: match block {
+                            0 => Begin::Row(&panels.bias[column..]),
+                            _ => Begin::Result,
+                        },
+                        result: &mut self.result[row * self.result_stride + column..],
+                        result_stride: self.result_stride,
+                    };
+                    match panels.outputs - column {
+                        columns if columns < panels.width => at_the_edge(simd, tile, columns),
+                        _ => simd.vectorize(tile),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A tile of which only the first `columns` are in the result.
+#[inline(always)]
+fn at_the_edge<S: Simd>(simd: S, tile: Tile<'_>, columns: usize) {
+    let width = width::<S>();
+    let mut whole = [0.0; EDGE];
+    let whole = &mut whole[..tile.rows * width];
+    if let Begin::Result = tile.begin {
+        for (whole, result) in whole
+            .chunks_exact_mut(width)
+            .zip(tile.result.chunks(tile.result_stride))
+        {
+            whole[..columns].copy_from_slice(&result[..columns]);
+        }
+    }
+    simd.vectorize(Tile {
+        result: &mut *whole,
+        result_stride: width,
+        ..tile
+    });
+    for (whole, result) in whole
+        .chunks_exact_mut(width)
+        .zip(tile.result.chunks_mut(tile.result_stride))
+    {
+        result[..columns].copy_from_slice(&whole[..columns]);
+    }
+}
