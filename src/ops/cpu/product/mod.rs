@@ -18,12 +18,9 @@ use crate::ops::Activation;
 
 pub(super) use kernel::{Begin, Tile, tile_rows, tiles, width};
 
-/// Columns that are computed before the next: what their panels and the rows take stays in the
-/// cache, and so do the results until the activation has been applied.
-const BLOCK_COLUMNS: usize = 384;
-
-/// Depth that is multiplied at once, at the most: a tile's rows stay in the first-level cache.
-const BLOCK_DEPTH: usize = 768;
+/// Outputs and inputs of the weights that are multiplied with all rows before the next: they stay
+/// in a core's second-level cache, and a tile's rows in the first.
+const BLOCK: usize = 384;
 
 /// Numbers in the largest tile of any instruction set.
 const EDGE: usize = 14 * 32;
@@ -100,28 +97,34 @@ impl Panels {
         (self.count() * size + self.outputs * size_of::<f32>()) as u64
     }
 
-    /// Rows `depth` of panel number `panel`; half precision is widened into `scratch`.
+    /// Rows `depth` of panel number `panel`, where they are kept in `f32`.
     #[inline(always)]
-    fn block<'a>(
-        &'a self,
-        panel: usize,
-        depth: Range<usize>,
-        scratch: &'a mut Vec<f32>,
-    ) -> &'a [f32] {
-        let start = (panel * self.inputs + depth.start) * self.width;
-        let range = start..start + depth.len() * self.width;
-        scratch.resize(range.len(), 0.0);
+    fn block(&self, panel: usize, depth: &Range<usize>) -> Option<&[f32]> {
         match &self.values {
-            Values::F32(values) => return &values[range],
-            Values::F16(values) => values[range].convert_to_f32_slice(scratch),
+            Values::F32(values) => Some(&values[self.place(panel, depth)]),
+            Values::F16(_) | Values::Bf16(_) => None,
+        }
+    }
+
+    /// The same in half precision, widened into `wide`.
+    fn widen(&self, panel: usize, depth: &Range<usize>, wide: &mut [f32]) {
+        let place = self.place(panel, depth);
+        match &self.values {
+            Values::F32(values) => wide.copy_from_slice(&values[place]),
+            Values::F16(values) => values[place].convert_to_f32_slice(wide),
             Values::Bf16(values) => {
-                for (wide, narrow) in scratch.iter_mut().zip(&values[range]) {
+                for (wide, narrow) in wide.iter_mut().zip(&values[place]) {
                     // What bf16 leaves out of an f32 are its low bits.
                     *wide = f32::from_bits(u32::from(narrow.to_bits()) << 16);
                 }
             }
         }
-        scratch
+    }
+
+    #[inline(always)]
+    fn place(&self, panel: usize, depth: &Range<usize>) -> Range<usize> {
+        let start = (panel * self.inputs + depth.start) * self.width;
+        start..start + depth.len() * self.width
     }
 }
 
@@ -199,7 +202,7 @@ impl Dense<'_> {
         let (mut first_input, mut first_output) = (0, 0);
         let mut scratch = Vec::new();
         for panels in self.groups {
-            let at_once = (BLOCK_COLUMNS / panels.width).max(1);
+            let at_once = (BLOCK / panels.width).max(1);
             let count = panels.outputs.div_ceil(panels.width);
             for first in (0..count).step_by(at_once) {
                 let end = count.min(first + at_once);
@@ -236,7 +239,7 @@ struct Block<'a> {
     /// From the first output of the first panel on.
     result: &'a mut [f32],
     result_stride: usize,
-    /// For a block of a panel in `f32`.
+    /// For weights of half precision in `f32`.
     scratch: &'a mut Vec<f32>,
 }
 
@@ -249,20 +252,28 @@ impl Kernel for Block<'_> {
             width::<S>(),
             "panels of another instruction set"
         );
-        let blocks = panels.inputs.div_ceil(BLOCK_DEPTH).max(1);
+        let blocks = panels.inputs.div_ceil(BLOCK).max(1);
         let at_once = panels.inputs.div_ceil(blocks);
         for block in 0..blocks {
             let depth = block * at_once..panels.inputs.min((block + 1) * at_once);
-            for panel in self.range.clone() {
-                let right = panels.block(panel, depth.clone(), self.scratch);
-                let column = panel * panels.width;
-                for (row, rows) in tiles::<S>(self.rows) {
+            let length = depth.len() * panels.width;
+            if panels.block(0, &depth).is_none() {
+                self.scratch.resize(self.range.len() * length, 0.0);
+                let wide = self.scratch.chunks_exact_mut(length);
+                for (panel, wide) in self.range.clone().zip(wide) {
+                    panels.widen(panel, &depth, wide);
+                }
+            }
+            for (row, rows) in tiles::<S>(self.rows) {
+                for (number, panel) in self.range.clone().enumerate() {
+                    let widened = || &self.scratch[number * length..][..length];
+                    let column = panel * panels.width;
                     let tile = Tile {
                         rows,
                         depth: depth.len(),
                         left: &self.left[row * self.left_stride + depth.start..],
                         left_stride: self.left_stride,
-                        panel: right,
+                        panel: panels.block(panel, &depth).unwrap_or_else(widened),
                         panel_stride: panels.width,
                         begin: match block {
                             0 => Begin::Row(&panels.bias[column..]),
