@@ -315,9 +315,7 @@ impl Line<'_> {
             progress.turn();
             let started = Instant::now();
             let batch = Batch::pack(windows, run);
-            let pass = profile::span(Operation::ForwardPass, || Work::NONE);
             let logits = self.model.span_logits(&batch)?;
-            drop(pass);
             for (&window, pair) in batch.windows.iter().zip(batch.boundaries.windows(2)) {
                 results[window] = Some(WindowResult {
                     start: logits.start[pair[0]..pair[1]].to_vec(),

@@ -51,8 +51,8 @@ fn odd_ones(lengths: &[usize], order: &mut Vec<usize>, threads: usize) -> Vec<us
     loop {
         let mut loads = vec![(0, None); threads];
         for (place, &window) in order.iter().enumerate() {
-            let least = loads.iter_mut().min_by_key(|(load, _)| *load);
-            let (load, last) = least.expect("OK because a pool has a thread at least");
+            let free = loads.iter_mut().min_by_key(|(load, _)| *load);
+            let (load, last) = free.expect("OK because a pool has a thread at least");
             *load += lengths[window];
             *last = Some(place);
         }

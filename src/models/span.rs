@@ -7,6 +7,7 @@ use super::encoder::Encoder;
 use super::weights::Weights;
 use super::{ModelDescription, ModelError, SpanModel, chunks};
 use crate::batch::{Batch, SpanLogits};
+use crate::measure::profile::{self, Operation, Work};
 use crate::ops::{self, Form, Linear, Norm};
 
 /// The usual name of the layer that gives the logits.
@@ -147,6 +148,7 @@ impl Assembled {
 
     /// Start and end logits of the whole batch, in one pass.
     fn forward(&self, batch: &Batch) -> Result<Vec<[f32; 2]>, ModelError> {
+        let _span = profile::span(Operation::ForwardPass, || Work::NONE);
         let logits = self.encoder.forward(batch).and_then(|hidden| {
             let logits = self.head.forward(&hidden)?.to_dtype(DType::F32)?;
             logits.flatten_all()?.to_vec1::<f32>()

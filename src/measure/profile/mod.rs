@@ -1,7 +1,7 @@
 //! Where a run's time goes, operation by operation.
 //!
-//! The operations of [`crate::ops`] open a [`span`] each, and whoever runs a
-//! model opens one for tokenising, the forward pass and decoding. While
+//! The operations of [`crate::ops`] open a [`span`] each, a model opens one for
+//! a forward pass, and whoever runs it one for tokenising and for decoding. While
 //! nothing records, a span costs one relaxed load of an atomic number.
 //! [`Recording::start`] begins to record and [`Recording::finish`] gives the
 //! [`Profile`] (a table, exact however long the run was) and the [`Trace`] (the
@@ -31,11 +31,13 @@ pub enum Operation {
     Attention,
     /// Normalisation, with the residual sum that is made in the same pass.
     LayerNorm,
-    /// Non-linearities and gates; in the CPU form with the bias that is added in the same pass.
+    /// Non-linearities and gates; in the CPU form gates alone, for a dense layer applies its
+    /// non-linearity to what it has just computed.
     Activation,
     /// Table look-ups and their sum.
     Embedding,
-    /// One forward pass over a batch. Its own time, between the operations, is
+    /// One forward pass, on the CPU over the chunk of the batch that one thread computes, so
+    /// that the times of several add up to more than has passed. Its own time, between the operations, is
     /// the row [`Profile::other`]: residual sums by themselves, copies, gathers, allocation.
     ForwardPass,
     /// Text to windows of token ids.

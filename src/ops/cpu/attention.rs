@@ -5,18 +5,19 @@ use std::ops::{Deref, Range};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
 
-use super::math::exp;
-use super::product::{Begin, Tile, tiles, width};
+use super::elementwise::{LANES, total};
+use super::math::exp_below;
+use super::product::{Begin, Tile, tile_rows, tiles, width};
 use super::scores::{Additions, Terms, add_to_scores};
 use super::simd::{Kernel, Simd, best_tile_rows, dispatch};
 use super::{contiguous, threads};
 use crate::ops::attention::Attention;
 
+/// Vectors of columns in a tile: of three, head sizes are seldom multiples.
+const VECTORS: usize = 2;
+
 /// What columns are padded to: the widest tile of any instruction set.
 pub(in crate::ops) const COLUMNS: usize = 32;
-
-/// Partial sums of a row kept side by side, so that they are added in a fixed order.
-const LANES: usize = 16;
 
 struct Packed<'a> {
     boundaries: &'a [usize],
@@ -133,7 +134,7 @@ struct Task<'a> {
 fn tasks<'a>(boundaries: &[usize], mut output: &'a mut [f32], hidden: usize) -> Vec<Task<'a>> {
     let sequences = boundaries.len() - 1;
     let parts = threads::available().div_ceil(sequences.max(1));
-    let tile = best_tile_rows();
+    let tile = best_tile_rows(VECTORS);
     let mut tasks = Vec::with_capacity(sequences * parts);
     for pair in boundaries.windows(2) {
         let sequence = pair[0]..pair[1];
@@ -179,13 +180,13 @@ impl HeadView<'_> {
 /// Buffers that a thread uses again for each head.
 #[derive(Default)]
 struct Scratch {
-    /// `[head_size, length]`, the length rounded up to [`COLUMNS`].
+    /// `[head_size, length]` in panels, the length rounded up to [`COLUMNS`].
     keys: Vec<f32>,
-    /// `[length, head_size]`, the head size rounded up to [`COLUMNS`].
+    /// `[length, head_size]` in panels.
     values: Vec<f32>,
     /// Of a tile's queries: `[rows, head_size]`.
     queries: Vec<f32>,
-    /// `[rows, length]`, the length rounded up.
+    /// `[rows, length]`, the length rounded up to [`COLUMNS`].
     scores: Vec<f32>,
     /// `[rows, head_size]`, the head size rounded up.
     sums: Vec<f32>,
@@ -211,9 +212,9 @@ impl Kernel for AttendHead<'_, '_> {
 
 #[inline(always)]
 fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &mut Scratch) {
-    pack(view, &task.sequence, scratch);
+    pack::<S>(view, &task.sequence, scratch);
     multiply_position_queries(simd, view, &task.sequence, scratch);
-    for (row, rows) in tiles::<S>(task.queries.len()) {
+    for (row, rows) in tiles(task.queries.len(), tile_rows::<S>(VECTORS)) {
         let queries = task.queries.start + row..task.queries.start + row + rows;
         score(simd, view, &task.sequence, queries, scratch);
         weigh(simd, view, task, row..row + rows, scratch);
@@ -243,18 +244,14 @@ fn score<S: Simd>(
     }
     let left = Rows::tight(&scratch.queries, rows, view.head_size);
     scratch.scores.resize(rows * padded_length, 0.0);
-    multiply(
-        simd,
-        left,
-        &scratch.keys,
-        padded_length,
-        &mut scratch.scores,
-    );
+    let right = Columns::panels::<S>(&scratch.keys, view.head_size);
+    multiply(simd, left, right, &mut scratch.scores, padded_length);
     if let Some(terms) = &additions.position_keys {
         let products = &mut scratch.content_to_position;
         products.resize(rows * terms.columns, 0.0);
         let right = terms.head(view.head, view.head_size);
-        multiply(simd, left, right, terms.columns, products);
+        let right = Columns::of_matrix::<S>(right, terms.columns);
+        multiply(simd, left, right, products, terms.columns);
     }
     let scores = scratch.scores.chunks_exact_mut(padded_length);
     for ((row, query), scores) in queries.enumerate().zip(scores) {
@@ -286,18 +283,19 @@ fn weigh<S: Simd>(
 ) {
     let length = task.sequence.len();
     let padded_length = length.next_multiple_of(COLUMNS);
-    let padded_size = view.head_size.next_multiple_of(COLUMNS);
+    let padded_size = view.head_size.next_multiple_of(width::<S>(VECTORS));
     let scores = &mut scratch.scores[..rows.len() * padded_length];
     let mut reciprocals = [0.0; COLUMNS];
     for (scores, reciprocal) in scores.chunks_exact_mut(padded_length).zip(&mut reciprocals) {
-        *reciprocal = 1.0 / exponentiate(scores);
+        *reciprocal = 1.0 / exponentiate(simd, scores);
     }
     let left = Rows {
         stride: padded_length,
         ..Rows::tight(scores, rows.len(), length)
     };
     scratch.sums.resize(rows.len() * padded_size, 0.0);
-    multiply(simd, left, &scratch.values, padded_size, &mut scratch.sums);
+    let right = Columns::panels::<S>(&scratch.values, length);
+    multiply(simd, left, right, &mut scratch.sums, padded_size);
     let sums = scratch.sums.chunks_exact(padded_size);
     for ((row, sums), reciprocal) in rows.zip(sums).zip(reciprocals) {
         let start = row * view.hidden + view.head * view.head_size;
@@ -322,34 +320,51 @@ fn multiply_position_queries<S: Simd>(
     let products = &mut scratch.position_to_content;
     products.resize(sequence.len() * terms.columns, 0.0);
     let keys = &view.projected[view.start(sequence.start, 1)..];
-    for (row, rows) in tiles::<S>(sequence.len()) {
+    for (row, rows) in tiles(sequence.len(), tile_rows::<S>(VECTORS)) {
         let left = Rows {
             values: &keys[row * 3 * view.hidden..],
-            rows,
+            count: rows,
             depth: view.head_size,
             stride: 3 * view.hidden,
         };
         let right = terms.head(view.head, view.head_size);
         let products = &mut products[row * terms.columns..][..rows * terms.columns];
-        multiply(simd, left, right, terms.columns, products);
+        let right = Columns::of_matrix::<S>(right, terms.columns);
+        multiply(simd, left, right, products, terms.columns);
     }
 }
 
-/// Copies keys (transposed) and values of a sequence, padded with zeros to whole blocks.
+/// Copies keys and values of a sequence into panels, padded with zeros.
 #[inline(always)]
-fn pack(view: &HeadView<'_>, sequence: &Range<usize>, scratch: &mut Scratch) {
-    let length = sequence.len();
-    let padded_length = length.next_multiple_of(COLUMNS);
-    let padded_size = view.head_size.next_multiple_of(COLUMNS);
-    scratch.keys.clear();
-    scratch.keys.resize(view.head_size * padded_length, 0.0);
-    scratch.values.clear();
-    scratch.values.resize(length * padded_size, 0.0);
-    for (at, token) in sequence.clone().enumerate() {
-        for (feature, &key) in view.part(token, 1).iter().enumerate() {
-            scratch.keys[feature * padded_length + at] = key;
+fn pack<S: Simd>(view: &HeadView<'_>, sequence: &Range<usize>, scratch: &mut Scratch) {
+    let width = width::<S>(VECTORS);
+    let (length, head_size) = (sequence.len(), view.head_size);
+    scratch
+        .keys
+        .resize(head_size * length.next_multiple_of(COLUMNS), 0.0);
+    let panels = scratch.keys.chunks_exact_mut(head_size * width);
+    for (number, panel) in panels.enumerate() {
+        let tokens = sequence.clone().skip(number * width).take(width);
+        if tokens.len() < width {
+            panel.fill(0.0);
         }
-        scratch.values[at * padded_size..][..view.head_size].copy_from_slice(view.part(token, 2));
+        for (lane, token) in tokens.enumerate() {
+            for (row, &key) in panel.chunks_exact_mut(width).zip(view.part(token, 1)) {
+                row[lane] = key;
+            }
+        }
+    }
+    scratch
+        .values
+        .resize(length * head_size.next_multiple_of(width), 0.0);
+    let panels = scratch.values.chunks_exact_mut(length * width);
+    for (number, panel) in panels.enumerate() {
+        let features = number * width..head_size.min((number + 1) * width);
+        for (row, token) in panel.chunks_exact_mut(width).zip(sequence.clone()) {
+            let (values, padding) = row.split_at_mut(features.len());
+            values.copy_from_slice(&view.part(token, 2)[features.clone()]);
+            padding.fill(0.0);
+        }
     }
 }
 
@@ -357,7 +372,7 @@ fn pack(view: &HeadView<'_>, sequence: &Range<usize>, scratch: &mut Scratch) {
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     values: &'a [f32],
-    rows: usize,
+    count: usize,
     depth: usize,
     /// From the beginning of one to that of the next.
     stride: usize,
@@ -365,30 +380,70 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     #[inline(always)]
-    fn tight(values: &'a [f32], rows: usize, depth: usize) -> Self {
+    fn tight(values: &'a [f32], count: usize, depth: usize) -> Self {
         Self {
             values,
-            rows,
+            count,
             depth,
             stride: depth,
         }
     }
 }
 
-/// `result[rows, columns] = left[rows, depth] · right[depth, columns]`; `columns` is a multiple of
-/// [`COLUMNS`].
+/// A matrix whose columns are cut into panels as wide as a tile.
+#[derive(Clone, Copy)]
+struct Columns<'a> {
+    values: &'a [f32],
+    /// From one panel to the next.
+    panel: usize,
+    /// From one row of a panel to the next.
+    stride: usize,
+}
+
+impl<'a> Columns<'a> {
+    /// Panels one after another, of so many rows each.
+    #[inline(always)]
+    fn panels<S: Simd>(values: &'a [f32], rows: usize) -> Self {
+        let stride = width::<S>(VECTORS);
+        Self {
+            values,
+            panel: rows * stride,
+            stride,
+        }
+    }
+
+    /// Of a matrix of so many columns, as it is.
+    #[inline(always)]
+    fn of_matrix<S: Simd>(values: &'a [f32], columns: usize) -> Self {
+        Self {
+            values,
+            panel: width::<S>(VECTORS),
+            stride: columns,
+        }
+    }
+}
+
+/// `result[rows, columns] = left[rows, depth] · right[depth, columns]`; as many columns as the
+/// result has, a multiple of a tile's.
 #[inline(always)]
-fn multiply<S: Simd>(simd: S, left: Rows<'_>, right: &[f32], columns: usize, result: &mut [f32]) {
-    for column in (0..columns).step_by(width::<S>()) {
-        simd.vectorize(Tile {
-            rows: left.rows,
+fn multiply<S: Simd>(
+    simd: S,
+    left: Rows<'_>,
+    right: Columns<'_>,
+    result: &mut [f32],
+    columns: usize,
+) {
+    let width = width::<S>(VECTORS);
+    for panel in 0..columns / width {
+        simd.vectorize(Tile::<VECTORS> {
+            rows: left.count,
             depth: left.depth,
             left: left.values,
             left_stride: left.stride,
-            panel: &right[column..],
-            panel_stride: columns,
+            panel: &right.values[panel * right.panel..],
+            panel_stride: right.stride,
             begin: Begin::Zero,
-            result: &mut result[column..],
+            result: &mut result[panel * width..],
             result_stride: columns,
         });
     }
@@ -396,9 +451,10 @@ fn multiply<S: Simd>(simd: S, left: Rows<'_>, right: &[f32], columns: usize, res
 
 /// Replaces scores by `exp(score - largest)` and returns their sum.
 ///
-/// The length is a multiple of [`LANES`]; scores of minus infinity become 0.
+/// The length is a multiple of [`LANES`]; scores of minus infinity become 0. What partial sums
+/// there are does not depend on the instruction set.
 #[inline(always)]
-fn exponentiate(scores: &mut [f32]) -> f32 {
+fn exponentiate<S: Simd>(simd: S, scores: &mut [f32]) -> f32 {
     let (chunks, _) = scores.as_chunks_mut::<LANES>();
     let mut largest = [f32::NEG_INFINITY; LANES];
     for chunk in &*chunks {
@@ -412,12 +468,15 @@ fn exponentiate(scores: &mut [f32]) -> f32 {
         }
     }
     let largest = largest.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let largest = simd.splat_f32s(largest);
     let mut sums = [0.0_f32; LANES];
     for chunk in chunks {
-        for lane in 0..LANES {
-            chunk[lane] = exp(chunk[lane] - largest);
-            sums[lane] += chunk[lane];
+        let (scores, _) = S::as_mut_simd_f32s(chunk);
+        let (sums, _) = S::as_mut_simd_f32s(&mut sums);
+        for (score, sum) in scores.iter_mut().zip(sums) {
+            *score = exp_below(simd, simd.sub_f32s(*score, largest));
+            *sum = simd.add_f32s(*sum, *score);
         }
     }
-    sums.into_iter().sum()
+    total(sums)
 }

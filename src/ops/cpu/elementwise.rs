@@ -15,12 +15,12 @@ use crate::ops::Activation;
 const TASK_ELEMENTS: usize = 16 * 1024;
 
 /// Partial sums kept side by side, so that a row is summed in a fixed order with full vectors.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Something done to each row of a matrix by itself.
 pub(super) trait RowKernel: Sync {
     /// Changes row number `row`.
-    fn apply(&self, row: usize, values: &mut [f32]);
+    fn apply<S: Simd>(&self, simd: S, row: usize, values: &mut [f32]);
 }
 
 /// A run of consecutive rows.
@@ -33,9 +33,9 @@ struct Rows<'a, K> {
 
 impl<K: RowKernel> Kernel for Rows<'_, K> {
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         for (row, values) in self.values.chunks_exact_mut(self.width).enumerate() {
-            self.kernel.apply(self.first + row, values);
+            self.kernel.apply(simd, self.first + row, values);
         }
     }
 }
@@ -62,9 +62,22 @@ pub(super) fn for_rows(values: &mut [f32], width: usize, kernel: &impl RowKernel
     }
 }
 
-/// A function of one element.
+/// A function of each element.
 pub(super) trait Elementwise: Sync {
-    fn of(x: f32) -> f32;
+    fn of<S: Simd>(simd: S, x: S::f32s) -> S::f32s;
+}
+
+/// Applies a function to all values.
+#[inline(always)]
+pub(super) fn apply<S: Simd, E: Elementwise>(simd: S, values: &mut [f32]) {
+    let (vectors, rest) = S::as_mut_simd_f32s(values);
+    for vector in vectors {
+        *vector = E::of(simd, *vector);
+    }
+    if !rest.is_empty() {
+        let vector = simd.partial_load_f32s(rest);
+        simd.partial_store_f32s(rest, E::of(simd, vector));
+    }
 }
 
 pub(super) struct Gelu;
@@ -73,41 +86,53 @@ pub(super) struct Relu;
 pub(super) struct Silu;
 pub(super) struct Tanh;
 
+/// `x · (1 + y) / 2`.
+#[inline(always)]
+fn half_of_sum<S: Simd>(simd: S, x: S::f32s, y: S::f32s) -> S::f32s {
+    let half = simd.mul_f32s(x, simd.splat_f32s(0.5));
+    simd.mul_add_e_f32s(half, y, half)
+}
+
 impl Elementwise for Gelu {
     #[inline(always)]
-    fn of(x: f32) -> f32 {
-        0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+    fn of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        let scaled = simd.mul_f32s(x, simd.splat_f32s(std::f32::consts::FRAC_1_SQRT_2));
+        half_of_sum(simd, x, erf(simd, scaled))
     }
 }
 
 impl Elementwise for GeluTanh {
     #[inline(always)]
-    fn of(x: f32) -> f32 {
+    fn of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
         // The square root of 2/π, as in the definition of gelu_new.
-        const SCALE: f32 = 0.797_884_6;
-        0.5 * x * (1.0 + tanh(SCALE * (x + 0.044_715 * x * x * x)))
+        let scale = simd.splat_f32s(0.797_884_6);
+        let cube = simd.mul_f32s(simd.mul_f32s(x, x), x);
+        let inner = simd.mul_add_e_f32s(simd.splat_f32s(0.044_715), cube, x);
+        half_of_sum(simd, x, tanh(simd, simd.mul_f32s(scale, inner)))
     }
 }
 
 impl Elementwise for Relu {
     #[inline(always)]
-    fn of(x: f32) -> f32 {
-        // Not `max`, which would turn NaN into 0.
-        if x < 0.0 { 0.0 } else { x }
+    fn of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        // Not the larger of both, which would turn NaN into 0.
+        let zero = simd.splat_f32s(0.0);
+        simd.select_f32s(simd.less_than_f32s(x, zero), zero, x)
     }
 }
 
 impl Elementwise for Silu {
     #[inline(always)]
-    fn of(x: f32) -> f32 {
-        x / (1.0 + exp(-x))
+    fn of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        let power = exp(simd, simd.neg_f32s(x));
+        simd.div_f32s(x, simd.add_f32s(power, simd.splat_f32s(1.0)))
     }
 }
 
 impl Elementwise for Tanh {
     #[inline(always)]
-    fn of(x: f32) -> f32 {
-        tanh(x)
+    fn of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        tanh(simd, x)
     }
 }
 
@@ -136,10 +161,10 @@ pub(super) fn activate_columns(
 ) {
     macro_rules! run {
         ($function:ty) => {
-            dispatch(Columns::<$function> {
+            dispatch(ActivateColumns::<$function> {
                 values,
                 stride,
-                columns,
+                range: columns,
                 function: PhantomData,
             })
         };
@@ -147,20 +172,18 @@ pub(super) fn activate_columns(
     with_function!(activation, run);
 }
 
-struct Columns<'a, E> {
+struct ActivateColumns<'a, E> {
     values: &'a mut [f32],
     stride: usize,
-    columns: Range<usize>,
+    range: Range<usize>,
     function: PhantomData<E>,
 }
 
-impl<E: Elementwise> Kernel for Columns<'_, E> {
+impl<E: Elementwise> Kernel for ActivateColumns<'_, E> {
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         for row in self.values.chunks_mut(self.stride) {
-            for value in &mut row[self.columns.clone()] {
-                *value = E::of(*value);
-            }
+            apply::<S, E>(simd, &mut row[self.range.clone()]);
         }
     }
 }
@@ -232,7 +255,7 @@ struct Normalize<'a> {
 
 impl RowKernel for Normalize<'_> {
     #[inline(always)]
-    fn apply(&self, row: usize, values: &mut [f32]) {
+    fn apply<S: Simd>(&self, _: S, row: usize, values: &mut [f32]) {
         if let Some(residual) = self.residual {
             let residual = &residual[row * values.len()..][..values.len()];
             for (value, residual) in values.iter_mut().zip(residual) {
@@ -262,7 +285,7 @@ fn sum(values: &[f32]) -> f32 {
             lanes[lane] += chunk[lane];
         }
     }
-    lanes.iter().chain(rest).sum()
+    total(lanes) + rest.iter().sum::<f32>()
 }
 
 /// The sum of the squared distances from `center`, in a fixed order.
@@ -277,7 +300,20 @@ fn sum_of_squares(values: &[f32], center: f32) -> f32 {
         }
     }
     let rest: f32 = rest.iter().map(|x| (x - center) * (x - center)).sum();
-    lanes.iter().sum::<f32>() + rest
+    total(lanes) + rest
+}
+
+/// The sum of partial sums, in a fixed order, halves added to halves.
+#[inline(always)]
+pub(super) fn total(mut lanes: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// `x = norm(x + residual)` in place, all rows of `[tokens, features]`.

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::contiguous;
-use super::elementwise::{Elementwise, RowKernel, for_rows, with_function};
+use super::elementwise::{self, Elementwise, RowKernel, for_rows, with_function};
+use super::simd::Simd;
 use crate::ops::Activation;
 
 struct Gate(Activation);
@@ -22,11 +23,13 @@ struct Gated<'a, E> {
 
 impl<E: Elementwise> RowKernel for Gated<'_, E> {
     #[inline(always)]
-    fn apply(&self, row: usize, values: &mut [f32]) {
+    fn apply<S: Simd>(&self, simd: S, row: usize, values: &mut [f32]) {
         let width = values.len();
         let (input, gate) = self.input[2 * row * width..][..2 * width].split_at(width);
-        for ((value, input), gate) in values.iter_mut().zip(input).zip(gate) {
-            *value = E::of(*input) * gate;
+        values.copy_from_slice(input);
+        elementwise::apply::<S, E>(simd, values);
+        for (value, gate) in values.iter_mut().zip(gate) {
+            *value *= gate;
         }
     }
 }

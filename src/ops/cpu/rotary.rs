@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, bail};
 
 use super::contiguous_mut;
 use super::elementwise::{RowKernel, for_rows};
+use super::simd::Simd;
 use crate::ops::rotary::{Pairing, Rotary};
 
 struct Rotate<'a> {
@@ -44,7 +45,7 @@ impl InplaceOp1 for Rotate<'_> {
 
 impl RowKernel for Rotate<'_> {
     #[inline(always)]
-    fn apply(&self, row: usize, values: &mut [f32]) {
+    fn apply<S: Simd>(&self, _: S, row: usize, values: &mut [f32]) {
         let pairs = self.rotary.pairs;
         let start = self.positions[row] as usize * pairs;
         let cosines = &self.rotary.cosines[start..start + pairs];

@@ -48,17 +48,17 @@ impl<K: Kernel> pulp::WithSimd for Dispatched<K> {
     }
 }
 
-/// Rows of a tile of the matrix product, with the best instruction set.
-pub(super) fn best_tile_rows() -> usize {
-    struct Rows;
+/// Rows of a tile of so many vectors in the matrix product, with the best instruction set.
+pub(super) fn best_tile_rows(vectors: usize) -> usize {
+    struct Rows(usize);
     impl pulp::WithSimd for Rows {
         type Output = usize;
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) -> usize {
-            super::product::tile_rows::<S>()
+            super::product::tile_rows::<S>(self.0)
         }
     }
-    pulp::Arch::new().dispatch(Rows)
+    pulp::Arch::new().dispatch(Rows(vectors))
 }
 
 /// Numbers in a vector of the best instruction set this processor has.

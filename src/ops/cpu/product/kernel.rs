@@ -1,29 +1,33 @@
 //! The innermost loop of all matrix products, and the only unchecked one.
 //!
-//! A tile is a few rows of the result by two vectors of columns, as many sums as the registers
-//! hold. The loop over the depth reads one vector pair of the right matrix and one number of each
-//! row of the left, and does nothing else. Checked indexing costs a third of its speed (row
-//! pointers leave no registers), so the bounds are asserted once for the whole tile and the loop
-//! reads through pointers.
+//! A tile is a few rows of the result by two or three vectors of columns, as many sums as the
+//! registers hold. The loop over the depth reads these vectors of the right matrix and one number
+//! of each row of the left, and does nothing else. Checked indexing costs a third of its speed
+//! (row pointers leave no registers), so the bounds are asserted once for the whole tile and the
+//! loop reads through pointers.
+
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use crate::ops::cpu::simd::Simd;
 
-/// Vectors of columns in a tile.
-pub(super) const VECTORS: usize = 2;
-
-/// Columns of a tile, which are those of a panel.
-pub(in crate::ops::cpu) const fn width<S: Simd>() -> usize {
-    VECTORS * S::F32_LANES
+/// Columns of a tile of so many vectors.
+pub(in crate::ops::cpu) const fn width<S: Simd>(vectors: usize) -> usize {
+    vectors * S::F32_LANES
 }
 
-/// Rows of a tile at the most: with [`VECTORS`] sums a row, two vectors of the right matrix and
-/// one number of the left, what 32 registers hold, or 16.
-pub(in crate::ops::cpu) const fn tile_rows<S: Simd>() -> usize {
-    if S::F32_LANES == 16 || cfg!(target_arch = "aarch64") {
-        14
-    } else {
-        6
-    }
+/// Rows of a tile at the most: what the registers hold beside the vectors of the right matrix and
+/// one number of the left.
+pub(in crate::ops::cpu) const fn tile_rows<S: Simd>(vectors: usize) -> usize {
+    let many = S::F32_LANES == 16 || cfg!(target_arch = "aarch64");
+    let registers = if many { 32 } else { 16 };
+    (registers - 1 - vectors) / vectors
+}
+
+/// Steps of the depth that are written out one after another. Addresses are computed once for
+/// all, which matters where another thread shares the core; in tiles of two vectors, which have
+/// more rows, the compiler then puts sums on the stack, which costs more.
+const fn steps(vectors: usize) -> usize {
+    if vectors == 3 { 4 } else { 1 }
 }
 
 /// What the sums of a tile begin with.
@@ -37,11 +41,12 @@ pub(in crate::ops::cpu) enum Begin<'a> {
     Result,
 }
 
-/// `result = begin + left · panel`, for at most [`tile_rows`] rows and [`width`] columns.
+/// `result = begin + left · panel`, for at most [`tile_rows`] rows and [`width`] columns, which are
+/// `VECTORS` vectors.
 ///
 /// Each sum is made in the order of the depth, one fused multiplication and addition a number, so
 /// that it depends neither on the instruction set nor on which rows are computed with it.
-pub(in crate::ops::cpu) struct Tile<'a> {
+pub(in crate::ops::cpu) struct Tile<'a, const VECTORS: usize> {
     pub(in crate::ops::cpu) rows: usize,
     pub(in crate::ops::cpu) depth: usize,
     /// Rows of `depth` numbers, `left_stride` apart.
@@ -56,7 +61,7 @@ pub(in crate::ops::cpu) struct Tile<'a> {
     pub(in crate::ops::cpu) result_stride: usize,
 }
 
-impl pulp::WithSimd for Tile<'_> {
+impl<const VECTORS: usize> pulp::WithSimd for Tile<'_, VECTORS> {
     type Output = ();
 
     #[inline(always)]
@@ -65,7 +70,9 @@ impl pulp::WithSimd for Tile<'_> {
         macro_rules! by_rows {
             ($($rows:literal)*) => {
                 match self.rows {
-                    $($rows if $rows <= tile_rows::<S>() => multiply::<S, $rows>(simd, self),)*
+                    $($rows if $rows <= tile_rows::<S>(VECTORS) => {
+                        multiply::<S, VECTORS, $rows>(simd, self);
+                    })*
                     rows => unreachable!("a tile of {rows} rows"),
                 }
             };
@@ -76,12 +83,12 @@ impl pulp::WithSimd for Tile<'_> {
 
 /// Panics where a slice is too short for the tile.
 #[inline(always)]
-fn check<S: Simd>(tile: &Tile<'_>) {
+fn check<const VECTORS: usize>(tile: &Tile<'_, VECTORS>, width: usize) {
     let end = |rows: usize, stride: usize, length: usize| match rows {
         0 => 0,
         _ => (rows - 1).saturating_mul(stride).saturating_add(length),
     };
-    let (rows, width) = (tile.rows, width::<S>());
+    let rows = tile.rows;
     assert!(end(rows, tile.left_stride, tile.depth) <= tile.left.len());
     assert!(end(tile.depth, tile.panel_stride, width) <= tile.panel.len());
     assert!(end(rows, tile.result_stride, width) <= tile.result.len());
@@ -91,21 +98,23 @@ fn check<S: Simd>(tile: &Tile<'_>) {
 }
 
 #[inline(always)]
-fn multiply<S: Simd, const ROWS: usize>(simd: S, tile: Tile<'_>) {
+#[allow(clippy::needless_pass_by_value)] // Its fields shall be in registers.
+fn multiply<S: Simd, const VECTORS: usize, const ROWS: usize>(simd: S, tile: Tile<'_, VECTORS>) {
     assert!(tile.rows == ROWS);
-    check::<S>(&tile);
+    check(&tile, width::<S>(VECTORS));
     let left = tile.left.as_ptr();
     let panel = tile.panel.as_ptr();
     let result = tile.result.as_mut_ptr();
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
     // SAFETY: `check` has asserted for each slice that it reaches to the end of the last row (of
-    // `depth` numbers on the left, of `width` in the panel, in `begin` and in the result). `[S::f32s; VECTORS]` is `width` numbers of plain f32, read
-    // and written unaligned. `left`, `panel` and `begin` are borrowed shared, the result alone.
+    // `depth` numbers on the left, of `width` in the panel, in `begin` and in the result).
+    // `[S::f32s; VECTORS]` is `width` numbers of plain f32, read and written unaligned. `left`,
+    // `panel` and `begin` are borrowed shared, the result alone.
     unsafe {
         match tile.begin {
             Begin::Zero => {}
             Begin::Row(row) => {
-                sums = [row.as_ptr().cast::<[S::f32s; VECTORS]>().read_unaligned(); ROWS]
+                sums = [row.as_ptr().cast::<[S::f32s; VECTORS]>().read_unaligned(); ROWS];
             }
             Begin::Result => {
                 for (row, sums) in sums.iter_mut().enumerate() {
@@ -114,15 +123,20 @@ fn multiply<S: Simd, const ROWS: usize>(simd: S, tile: Tile<'_>) {
                 }
             }
         }
-        for at in 0..tile.depth {
-            let right = panel.add(at * tile.panel_stride);
-            let right = right.cast::<[S::f32s; VECTORS]>().read_unaligned();
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let factor = simd.splat_f32s(*left.add(row * tile.left_stride + at));
-                for (sum, right) in sums.iter_mut().zip(right) {
-                    *sum = simd.mul_add_e_f32s(factor, right, *sum);
-                }
+        let stride = tile.left_stride;
+        let steps = const { steps(VECTORS) };
+        let whole = tile.depth - tile.depth % steps;
+        for at in (0..whole).step_by(steps) {
+            for more in 0..steps {
+                let right = panel.add((at + more) * tile.panel_stride);
+                step(simd, left.add(at + more), stride, right, &mut sums);
+                // Or else the compiler reads the numbers of all steps first, and into the stack.
+                compiler_fence(Ordering::SeqCst);
             }
+        }
+        for at in whole..tile.depth {
+            let right = panel.add(at * tile.panel_stride);
+            step(simd, left.add(at), stride, right, &mut sums);
         }
         for (row, sums) in sums.into_iter().enumerate() {
             let row = result.add(row * tile.result_stride);
@@ -131,11 +145,35 @@ fn multiply<S: Simd, const ROWS: usize>(simd: S, tile: Tile<'_>) {
     }
 }
 
-/// How many rows each of the tiles of `rows` rows has: as alike as can be, for short tiles make
+/// Adds the product of a column of the left and a row of the right matrix.
+///
+/// # Safety
+///
+/// `left` points at a number for each row, `stride` apart, and `right` at `VECTORS` vectors.
+#[inline(always)]
+unsafe fn step<S: Simd, const VECTORS: usize, const ROWS: usize>(
+    simd: S,
+    left: *const f32,
+    stride: usize,
+    right: *const f32,
+    sums: &mut [[S::f32s; VECTORS]; ROWS],
+) {
+    // SAFETY: as the caller grants.
+    let right = unsafe { right.cast::<[S::f32s; VECTORS]>().read_unaligned() };
+    for (row, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: as the caller grants.
+        let factor = simd.splat_f32s(unsafe { *left.add(row * stride) });
+        for (sum, right) in sums.iter_mut().zip(right) {
+            *sum = simd.mul_add_e_f32s(factor, right, *sum);
+        }
+    }
+}
+
+/// How `rows` rows are cut into tiles of `at_most` each: as alike as can be, for short tiles make
 /// little of what they load.
 #[inline(always)]
-pub(in crate::ops::cpu) fn tiles<S: Simd>(rows: usize) -> Tiles {
-    let count = rows.div_ceil(tile_rows::<S>()).max(1);
+pub(in crate::ops::cpu) fn tiles(rows: usize, at_most: usize) -> Tiles {
+    let count = rows.div_ceil(at_most).max(1);
     Tiles {
         next: 0,
         rows,

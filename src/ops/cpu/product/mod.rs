@@ -22,8 +22,12 @@ pub(super) use kernel::{Begin, Tile, tile_rows, tiles, width};
 /// in a core's second-level cache, and a tile's rows in the first.
 const BLOCK: usize = 384;
 
+/// Vectors of columns in a tile, and so of a panel: three make more of each number that is read
+/// than two, and widths of hidden states are multiples of three vectors more often than of four.
+const VECTORS: usize = 3;
+
 /// Numbers in the largest tile of any instruction set.
-const EDGE: usize = 14 * 32;
+const LARGEST_TILE: usize = 9 * 48;
 
 /// The weights of a dense layer, `[inputs, outputs]`, cut into panels of a few outputs: each
 /// panel is `[inputs, width]`, the last padded with zeros.
@@ -49,7 +53,7 @@ impl Panels {
     /// Panels of a checkpoint's `weight` (`[outputs, inputs]`), in the dtype it has, and `bias`
     /// (`[outputs]`).
     pub(in crate::ops) fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
-        Self::of_width(weight, bias, simd::best_lanes() * kernel::VECTORS)
+        Self::of_width(weight, bias, simd::best_lanes() * VECTORS)
     }
 
     fn of_width(weight: &Tensor, bias: Option<&Tensor>, width: usize) -> Result<Self> {
@@ -173,7 +177,7 @@ impl CustomOp1 for Dense<'_> {
         let mut result = vec![0.0; rows * outputs];
         // Whole tiles, as many for each thread.
         let part = rows.div_ceil(threads::available());
-        let part = part.next_multiple_of(simd::best_tile_rows());
+        let part = part.next_multiple_of(simd::best_tile_rows(VECTORS));
         let compute = |(number, result): (usize, &mut [f32])| {
             let rows = result.len() / outputs;
             let left = &left[number * part * inputs..][..rows * inputs];
@@ -249,7 +253,7 @@ impl Kernel for Block<'_> {
         let panels = self.panels;
         assert_eq!(
             panels.width,
-            width::<S>(),
+            width::<S>(VECTORS),
             "panels of another instruction set"
         );
         let blocks = panels.inputs.div_ceil(BLOCK).max(1);
@@ -264,7 +268,7 @@ impl Kernel for Block<'_> {
                     panels.widen(panel, &depth, wide);
                 }
             }
-            for (row, rows) in tiles::<S>(self.rows) {
+            for (row, rows) in tiles(self.rows, tile_rows::<S>(VECTORS)) {
                 for (number, panel) in self.range.clone().enumerate() {
                     let widened = || &self.scratch[number * length..][..length];
                     let column = panel * panels.width;
@@ -294,9 +298,10 @@ impl Kernel for Block<'_> {
 
 /// A tile of which only the first `columns` are in the result.
 #[inline(always)]
-fn at_the_edge<S: Simd>(simd: S, tile: Tile<'_>, columns: usize) {
-    let width = width::<S>();
-    let mut whole = [0.0; EDGE];
+#[allow(clippy::needless_pass_by_value)] // All but its result goes on.
+fn at_the_edge<S: Simd>(simd: S, tile: Tile<'_, VECTORS>, columns: usize) {
+    let width = width::<S>(VECTORS);
+    let mut whole = [0.0; LARGEST_TILE];
     let whole = &mut whole[..tile.rows * width];
     if let Begin::Result = tile.begin {
         for (whole, result) in whole

@@ -49,7 +49,7 @@ impl Case {
 
     /// With one instruction set, into a result of poison whose rows lie further apart than they must.
     fn on(&self, arch: pulp::Arch) -> Vec<Vec<f32>> {
-        let width = lanes(arch) * kernel::VECTORS;
+        let width = lanes(arch) * VECTORS;
         let panels = Panels::of_width(&self.weight, Some(&self.bias), width).unwrap();
         let stride = self.outputs + 3;
         let mut result = vec![f32::NAN; self.rows * stride];
@@ -177,7 +177,7 @@ fn short_slices_are_refused_before_anything_is_read() {
     let tile = |left: usize, panel: usize, result: usize| {
         std::panic::catch_unwind(|| {
             let (left, panel, mut result) = (vec![0.0; left], vec![0.0; panel], vec![0.0; result]);
-            pulp::Arch::Scalar.dispatch(Tile {
+            pulp::Arch::Scalar.dispatch(Tile::<2> {
                 rows: 3,
                 depth: 5,
                 left: &left,
@@ -205,11 +205,11 @@ fn tiles_are_alike_and_cover_all_rows() {
         type Output = ();
         fn with_simd<S: Simd>(self, _: S) {
             for rows in 0..200 {
-                let found: Vec<(usize, usize)> = tiles::<S>(rows).collect();
+                let found: Vec<(usize, usize)> = tiles(rows, tile_rows::<S>(3)).collect();
                 let mut next = 0;
                 for &(first, count) in &found {
                     assert_eq!(first, next);
-                    assert!((1..=tile_rows::<S>()).contains(&count));
+                    assert!((1..=tile_rows::<S>(3)).contains(&count));
                     next += count;
                 }
                 assert_eq!(next, rows);
