@@ -122,6 +122,10 @@ fn the_record_says_what_weights_are_kept_in_and_what_computes() {
         assert_eq!(model["architecture"], "deberta-v2");
         assert_eq!(model["dtype"], dtype);
         assert_eq!(model["compute_dtype"], computes, "{dtype} {ops}");
+        let instructions = model["instructions"].as_str();
+        let known = ["avx512", "avx2", "neon", "scalar"];
+        assert_eq!(instructions.is_none(), ops == "portable");
+        assert!(instructions.is_none_or(|set| known.contains(&set)));
         let (bytes, parameters) = (&record["memory"]["weights_bytes"], &model["parameters"]);
         // The relative positions of each layer are kept projected, besides the weights.
         let size = if dtype == "f32" { 4 } else { 2 };

@@ -140,7 +140,7 @@ fn delays_and_drift_are_named() {
     assert!(found.contains("severely slow"), "{found}");
     let steadiness = &record["repetitions"][0]["steadiness"];
     assert!(steadiness["severely_slow_outliers"].as_u64().unwrap() > 0);
-    let (_, found) = doubts("drift=0.5", &["--min-duration", "2s"]);
+    let (_, found) = doubts("drift=30", &["--min-duration", "2s"]);
     assert!(found.contains("became slower by"), "{found}");
 }
 

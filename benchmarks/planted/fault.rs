@@ -19,7 +19,7 @@ enum Fault {
     None,
     /// Every pass takes this many times as long.
     Slow(f64),
-    /// From the 15th on each pass takes longer than the one before, by this part of its own time;
+    /// From the 15th on each pass takes so many milliseconds longer than the one before;
     /// of the 24 questions in batches of 1024 tokens that tests ask, the first 14 are the scored pass.
     Drift(f64),
     /// Every sixth pass takes this many milliseconds longer.
@@ -121,9 +121,9 @@ impl Planted {
     fn after(&self, state: &mut State, batch: &Batch, logits: &mut SpanLogits, took: Duration) {
         match self.fault {
             Fault::Slow(factor) => wait(took.mul_f64(factor - 1.0)),
-            Fault::Drift(part) => {
+            Fault::Drift(ms) => {
                 let late = state.passes.saturating_sub(14);
-                wait(took.mul_f64(part * f64::from(late)));
+                wait(Duration::from_secs_f64(ms * f64::from(late) / 1e3));
             }
             Fault::Delays(ms) if state.passes.is_multiple_of(6) => {
                 wait(Duration::from_secs_f64(ms / 1e3));

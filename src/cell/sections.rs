@@ -24,6 +24,7 @@ pub(super) fn wire_model(files: &ModelFiles, description: &ModelDescription) -> 
         dtype: description.dtype.to_owned(),
         compute_dtype: description.compute_dtype.to_owned(),
         ops: description.ops.to_owned(),
+        instructions: description.instructions.map(str::to_owned),
         files: wire_files(files),
     }
 }

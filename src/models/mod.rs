@@ -39,6 +39,8 @@ pub struct ModelDescription {
     pub compute_dtype: &'static str,
     /// The form of the operations: `cpu` or `portable`.
     pub ops: &'static str,
+    /// The vector instructions that the CPU form computes with: see [`crate::ops::Form::instructions`].
+    pub instructions: Option<&'static str>,
     /// Tokens of a window at the most, where positions limit it.
     pub max_positions: Option<usize>,
     /// The tables that tokens are looked up in.
@@ -151,6 +153,7 @@ pub fn load(
         dtype: precision.name(),
         compute_dtype: Precision::of(form.activations(dtype)).name(),
         ops: form.name(),
+        instructions: form.instructions(),
         max_positions: encoded.max_positions,
         tables: encoded.tables,
     };

@@ -76,6 +76,15 @@ impl Form {
             Self::Cpu => "cpu",
         }
     }
+
+    /// The vector instructions that the CPU form computes with, the best this processor has:
+    /// `avx512`, `avx2`, `neon` or `scalar`.
+    pub fn instructions(self) -> Option<&'static str> {
+        match self {
+            Self::Portable => None,
+            Self::Cpu => Some(cpu::instructions()),
+        }
+    }
 }
 
 impl fmt::Display for Form {

@@ -169,6 +169,7 @@ mod tests {
                 dtype: "f32".to_owned(),
                 compute_dtype: "f32".to_owned(),
                 ops: "cpu".to_owned(),
+                instructions: None,
                 files: Vec::new(),
             },
             dataset: WireDataset {

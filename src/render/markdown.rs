@@ -183,8 +183,14 @@ pub(super) fn inputs(
         row(
             "weights, computed in",
             format!(
-                "{}, {}, {} ops",
-                model.dtype, model.compute_dtype, model.ops
+                "{}, {}, {} ops{}",
+                model.dtype,
+                model.compute_dtype,
+                model.ops,
+                model
+                    .instructions
+                    .as_ref()
+                    .map_or(String::new(), |set| format!(" ({set})"))
             ),
         ),
     ];

@@ -23,6 +23,7 @@ pub(super) use embedding::sum_rows;
 pub(super) use gate::gate;
 pub(super) use product::{Panels, dense};
 pub(super) use rotary::rotate;
+pub(super) use simd::instructions;
 pub(crate) use threads::alone;
 
 use candle_core::{CpuStorage, Layout, Result, bail};

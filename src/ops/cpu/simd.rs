@@ -48,6 +48,19 @@ impl<K: Kernel> pulp::WithSimd for Dispatched<K> {
     }
 }
 
+/// The best instruction set this processor has, by its usual name.
+pub(in crate::ops) fn instructions() -> &'static str {
+    match pulp::Arch::new() {
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V4(_) => "avx512",
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V3(_) => "avx2",
+        #[cfg(target_arch = "aarch64")]
+        pulp::Arch::Neon(_) => "neon",
+        _ => "scalar",
+    }
+}
+
 /// Rows of a tile of so many vectors in the matrix product, with the best instruction set.
 pub(super) fn best_tile_rows(vectors: usize) -> usize {
     struct Rows(usize);

@@ -130,6 +130,10 @@ pub struct WireModel {
     pub compute_dtype: String,
     /// The form of the operations.
     pub ops: String,
+    /// The vector instructions that the CPU form chose; absent of the portable form and in older
+    /// records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
     /// The files read.
     pub files: Vec<WireFile>,
 }
