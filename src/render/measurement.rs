@@ -225,7 +225,8 @@ fn roofline(record: &WireRecord) -> Option<Section> {
 
 /// Where the time goes.
 pub fn profile(profile: &WireProfile) -> Section {
-    let rows = profile.rows.iter().map(|row| {
+    let ran = profile.rows.iter().filter(|row| row.calls > 0);
+    let rows = ran.map(|row| {
         let share = row.forward_share;
         vec![
             row.operation.clone(),
