@@ -23,16 +23,10 @@ impl Batch {
     /// Packs the windows that `order` names, in that order.
     pub fn pack(windows: &[Window], order: &[usize]) -> Self {
         let tokens = order.iter().map(|&index| windows[index].len()).sum();
-        let mut batch = Self {
-            token_ids: Vec::with_capacity(tokens),
-            token_types: Vec::with_capacity(tokens),
-            boundaries: vec![0],
-            windows: order.to_vec(),
-        };
+        let mut batch = Self::with_room_for(tokens);
         for &index in order {
-            batch.token_ids.extend(&windows[index].token_ids);
-            batch.token_types.extend(&windows[index].token_types);
-            batch.boundaries.push(batch.token_ids.len());
+            let window = &windows[index];
+            batch.push(index, &window.token_ids, &window.token_types);
         }
         batch
     }
@@ -40,20 +34,31 @@ impl Batch {
     /// Some of its windows by themselves, by their places in it.
     #[must_use]
     pub fn part(&self, places: &[usize]) -> Self {
-        let mut part = Self {
-            token_ids: Vec::new(),
-            token_types: Vec::new(),
-            boundaries: vec![0],
-            windows: Vec::new(),
-        };
+        let tokens_of = |place: usize| self.boundaries[place]..self.boundaries[place + 1];
+        let tokens = places.iter().map(|&place| tokens_of(place).len()).sum();
+        let mut part = Self::with_room_for(tokens);
         for &place in places {
-            let tokens = self.boundaries[place]..self.boundaries[place + 1];
-            part.token_ids.extend(&self.token_ids[tokens.clone()]);
-            part.token_types.extend(&self.token_types[tokens]);
-            part.boundaries.push(part.token_ids.len());
-            part.windows.push(self.windows[place]);
+            let tokens = tokens_of(place);
+            let (ids, types) = (&self.token_ids[tokens.clone()], &self.token_types[tokens]);
+            part.push(self.windows[place], ids, types);
         }
         part
+    }
+
+    fn with_room_for(tokens: usize) -> Self {
+        Self {
+            token_ids: Vec::with_capacity(tokens),
+            token_types: Vec::with_capacity(tokens),
+            boundaries: vec![0],
+            windows: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, window: usize, token_ids: &[u32], token_types: &[u32]) {
+        self.token_ids.extend(token_ids);
+        self.token_types.extend(token_types);
+        self.boundaries.push(self.token_ids.len());
+        self.windows.push(window);
     }
 
     /// Tokens of all windows together.
@@ -119,6 +124,8 @@ mod tests {
         assert_eq!(batch.boundaries, [0, 3, 5]);
         assert_eq!(batch.windows, [2, 0]);
         assert_eq!(batch.lengths().collect::<Vec<_>>(), [3, 2]);
+        assert_eq!(batch.part(&[0, 1]), batch);
+        assert_eq!(batch.part(&[1]), Batch::pack(&windows, &[0]));
     }
 
     #[test]

@@ -58,9 +58,8 @@ impl Linear {
                 }
             }
             Form::Cpu => {
-                let (weights, biases) =
-                    (weight.chunk(groups, 0)?, bias.map(|b| b.chunk(groups, 0)));
-                let biases = biases.transpose()?;
+                let weights = weight.chunk(groups, 0)?;
+                let biases = bias.map(|bias| bias.chunk(groups, 0)).transpose()?;
                 let panels = weights.iter().enumerate().map(|(group, weight)| {
                     Panels::new(weight, biases.as_ref().map(|biases| &biases[group]))
                 });

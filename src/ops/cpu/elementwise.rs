@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor};
-use rayon::prelude::*;
 
 use super::math::{erf, exp, tanh};
 use super::simd::{Kernel, Simd, dispatch};
@@ -43,23 +42,14 @@ impl<K: RowKernel> Kernel for Rows<'_, K> {
 /// Applies a kernel to all rows, in parallel.
 pub(super) fn for_rows(values: &mut [f32], width: usize, kernel: &impl RowKernel) {
     let rows = (TASK_ELEMENTS / width).max(1);
-    let compute = |(task, values): (usize, &mut [f32])| {
+    threads::for_each_chunk(values, rows * width, |task, values| {
         dispatch(Rows {
             kernel,
             first: task * rows,
             width,
             values,
         });
-    };
-    if threads::available() == 1 {
-        values
-            .chunks_mut(rows * width)
-            .enumerate()
-            .for_each(compute);
-    } else {
-        let tasks = values.par_chunks_mut(rows * width).enumerate();
-        tasks.for_each(compute);
-    }
+    });
 }
 
 /// A function of each element.

@@ -1,7 +1,6 @@
 //! Table look-ups, added up in `f32`.
 
 use candle_core::{CpuStorage, Result, Tensor, WithDType, bail};
-use rayon::prelude::*;
 
 use super::threads;
 
@@ -42,16 +41,10 @@ fn add_rows<T: WithDType + Sync>(output: &mut [f32], features: usize, table: &[T
 where
     f32: From<T>,
 {
-    let add = |(row, &id): (&mut [f32], &u32)| {
-        let source = &table[id as usize * features..][..features];
+    threads::for_each_chunk(output, features, |number, row| {
+        let source = &table[ids[number] as usize * features..][..features];
         for (value, &source) in row.iter_mut().zip(source) {
             *value += f32::from(source);
         }
-    };
-    if threads::available() == 1 {
-        output.chunks_exact_mut(features).zip(ids).for_each(add);
-    } else {
-        let rows = output.par_chunks_exact_mut(features).zip(ids.par_iter());
-        rows.for_each(add);
-    }
+    });
 }

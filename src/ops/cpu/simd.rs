@@ -61,21 +61,13 @@ pub(in crate::ops) fn instructions() -> &'static str {
     }
 }
 
-/// Rows of a tile of so many vectors in the matrix product, with the best instruction set.
-pub(super) fn best_tile_rows(vectors: usize) -> usize {
-    struct Rows(usize);
-    impl pulp::WithSimd for Rows {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            super::product::tile_rows::<S>(self.0)
-        }
-    }
-    pulp::Arch::new().dispatch(Rows(vectors))
+/// Numbers in a vector of the best instruction set this processor has.
+pub(super) fn lanes() -> usize {
+    lanes_of(pulp::Arch::new())
 }
 
-/// Numbers in a vector of the best instruction set this processor has.
-pub(super) fn best_lanes() -> usize {
+/// Numbers in a vector of an instruction set.
+pub(super) fn lanes_of(arch: pulp::Arch) -> usize {
     struct Lanes;
     impl pulp::WithSimd for Lanes {
         type Output = usize;
@@ -84,5 +76,5 @@ pub(super) fn best_lanes() -> usize {
             S::F32_LANES
         }
     }
-    pulp::Arch::new().dispatch(Lanes)
+    arch.dispatch(Lanes)
 }

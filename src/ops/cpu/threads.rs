@@ -6,6 +6,8 @@
 
 use std::cell::Cell;
 
+use rayon::prelude::*;
+
 thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
@@ -29,5 +31,22 @@ pub(super) fn available() -> usize {
         1
     } else {
         rayon::current_num_threads()
+    }
+}
+
+/// Calls `compute` with the number and the values of each run of `size` values, on as many threads
+/// as there are.
+pub(super) fn for_each_chunk(
+    values: &mut [f32],
+    size: usize,
+    compute: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    // Chunks of nothing there are none of.
+    let size = size.max(1);
+    let compute = |(number, chunk): (usize, &mut [f32])| compute(number, chunk);
+    if available() == 1 {
+        values.chunks_mut(size).enumerate().for_each(compute);
+    } else {
+        values.par_chunks_mut(size).enumerate().for_each(compute);
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! A tile is a few rows of the result by two or three vectors of columns, as many sums as the
 //! registers hold. The loop over the depth reads these vectors of the right matrix and one number
-//! of each row of the left, and does nothing else. Checked indexing costs a third of its speed
-//! (row pointers leave no registers), so the bounds are asserted once for the whole tile and the
-//! loop reads through pointers.
+//! of each row of the left, and does nothing else. Checked indexing would leave no registers for
+//! it, so the bounds are asserted once for the whole tile and the loop reads through pointers.
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
@@ -15,10 +14,10 @@ pub(in crate::ops::cpu) const fn width<S: Simd>(vectors: usize) -> usize {
     vectors * S::F32_LANES
 }
 
-/// Rows of a tile at the most: what the registers hold beside the vectors of the right matrix and
+/// Rows of a tile of so many vectors of `lanes` numbers at the most: what the registers hold beside the vectors of the right matrix and
 /// one number of the left.
-pub(in crate::ops::cpu) const fn tile_rows<S: Simd>(vectors: usize) -> usize {
-    let many = S::F32_LANES == 16 || cfg!(target_arch = "aarch64");
+pub(in crate::ops::cpu) const fn tile_rows(lanes: usize, vectors: usize) -> usize {
+    let many = lanes == 16 || cfg!(target_arch = "aarch64");
     let registers = if many { 32 } else { 16 };
     (registers - 1 - vectors) / vectors
 }
@@ -44,8 +43,9 @@ pub(in crate::ops::cpu) enum Begin<'a> {
 /// `result = begin + left · panel`, for at most [`tile_rows`] rows and [`width`] columns, which are
 /// `VECTORS` vectors.
 ///
-/// Each sum is made in the order of the depth, one fused multiplication and addition a number, so
-/// that it depends neither on the instruction set nor on which rows are computed with it.
+/// Each sum is made in the order of the depth, so that it does not depend on which rows are computed
+/// with it, and of fused multiplications and additions where there are vectors at all, so that it
+/// does not depend on which they are.
 pub(in crate::ops::cpu) struct Tile<'a, const VECTORS: usize> {
     pub(in crate::ops::cpu) rows: usize,
     pub(in crate::ops::cpu) depth: usize,
@@ -70,7 +70,7 @@ impl<const VECTORS: usize> pulp::WithSimd for Tile<'_, VECTORS> {
         macro_rules! by_rows {
             ($($rows:literal)*) => {
                 match self.rows {
-                    $($rows if $rows <= tile_rows::<S>(VECTORS) => {
+                    $($rows if $rows <= tile_rows(S::F32_LANES, VECTORS) => {
                         multiply::<S, VECTORS, $rows>(simd, self);
                     })*
                     rows => unreachable!("a tile of {rows} rows"),

@@ -9,7 +9,6 @@ use std::ops::Range;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use rayon::prelude::*;
 
 use super::elementwise::activate_columns;
 use super::simd::{self, Kernel, Simd, dispatch};
@@ -27,7 +26,7 @@ const BLOCK: usize = 384;
 const VECTORS: usize = 3;
 
 /// Numbers in the largest tile of any instruction set.
-const LARGEST_TILE: usize = 9 * 48;
+const LARGEST_TILE: usize = tile_rows(16, VECTORS) * 16 * VECTORS;
 
 /// The weights of a dense layer, `[inputs, outputs]`, cut into panels of a few outputs: each
 /// panel is `[inputs, width]`, the last padded with zeros.
@@ -53,7 +52,7 @@ impl Panels {
     /// Panels of a checkpoint's `weight` (`[outputs, inputs]`), in the dtype it has, and `bias`
     /// (`[outputs]`).
     pub(in crate::ops) fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
-        Self::of_width(weight, bias, simd::best_lanes() * VECTORS)
+        Self::of_width(weight, bias, simd::lanes() * VECTORS)
     }
 
     fn of_width(weight: &Tensor, bias: Option<&Tensor>, width: usize) -> Result<Self> {
@@ -177,18 +176,12 @@ impl CustomOp1 for Dense<'_> {
         let mut result = vec![0.0; rows * outputs];
         // Whole tiles, as many for each thread.
         let part = rows.div_ceil(threads::available());
-        let part = part.next_multiple_of(simd::best_tile_rows(VECTORS));
-        let compute = |(number, result): (usize, &mut [f32])| {
+        let part = part.next_multiple_of(tile_rows(simd::lanes(), VECTORS));
+        threads::for_each_chunk(&mut result, part * outputs, |number, result| {
             let rows = result.len() / outputs;
             let left = &left[number * part * inputs..][..rows * inputs];
             self.compute(rows, left, inputs, result, outputs);
-        };
-        if part >= rows {
-            compute((0, &mut result));
-        } else {
-            let parts = result.par_chunks_mut(part * outputs);
-            parts.enumerate().for_each(compute);
-        }
+        });
         Ok((CpuStorage::F32(result), Shape::from((rows, outputs))))
     }
 }
@@ -268,7 +261,7 @@ impl Kernel for Block<'_> {
                     panels.widen(panel, &depth, wide);
                 }
             }
-            for (row, rows) in tiles(self.rows, tile_rows::<S>(VECTORS)) {
+            for (row, rows) in tiles(self.rows, tile_rows(S::F32_LANES, VECTORS)) {
                 for (number, panel) in self.range.clone().enumerate() {
                     let widened = || &self.scratch[number * length..][..length];
                     let column = panel * panels.width;

@@ -13,17 +13,6 @@ fn noise(seed: u64, count: usize) -> Vec<f32> {
         .collect()
 }
 
-fn lanes(arch: pulp::Arch) -> usize {
-    struct Lanes;
-    impl pulp::WithSimd for Lanes {
-        type Output = usize;
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-    arch.dispatch(Lanes)
-}
-
 struct Case {
     rows: usize,
     inputs: usize,
@@ -49,7 +38,7 @@ impl Case {
 
     /// With one instruction set, into a result of poison whose rows lie further apart than they must.
     fn on(&self, arch: pulp::Arch) -> Vec<Vec<f32>> {
-        let width = lanes(arch) * VECTORS;
+        let width = simd::lanes_of(arch) * VECTORS;
         let panels = Panels::of_width(&self.weight, Some(&self.bias), width).unwrap();
         let stride = self.outputs + 3;
         let mut result = vec![f32::NAN; self.rows * stride];
@@ -137,7 +126,7 @@ fn products_of_ragged_shapes() {
                     );
                 }
                 // Scalar sums may be made without fused multiplication.
-                if lanes(arch) > 1 {
+                if simd::lanes_of(arch) > 1 {
                     let first = first.get_or_insert_with(|| found.clone());
                     assert_eq!(
                         &found, first,
@@ -145,19 +134,17 @@ fn products_of_ragged_shapes() {
                     );
                 }
             }
-            assert!(exact.len() == rows);
         }
     }
 }
 
-/// What is no number or without end stays in its row or column, and denormals count.
+/// What is no number or without end stays in its row.
 #[test]
 fn strange_numbers_stay_in_their_row() {
     for arch in simd::all() {
         let mut case = Case::new(99, 20, 40, 40);
         case.left[3 * 40 + 7] = f32::NAN;
         case.left[5 * 40 + 1] = f32::INFINITY;
-        case.left[6 * 40..7 * 40].fill(1e-42);
         let found = case.on(arch);
         let exact = case.exact();
         for (row, (found, exact)) in found.iter().zip(&exact).enumerate() {
@@ -168,6 +155,25 @@ fn strange_numbers_stay_in_their_row() {
                     _ => assert!((f64::from(*found) - exact).abs() < 1e-5),
                 }
             }
+        }
+    }
+}
+
+/// They are not taken for 0, which some set processors to do for speed.
+#[test]
+fn denormals_count() {
+    for arch in simd::all() {
+        let mut case = Case::new(7, 20, 40, 40);
+        case.left.fill(1e-42);
+        case.weight = (case.weight.abs().unwrap() * 1e38).unwrap();
+        case.bias = case.bias.zeros_like().unwrap();
+        for (found, exact) in case
+            .on(arch)
+            .iter()
+            .flatten()
+            .zip(case.exact().iter().flatten())
+        {
+            assert!(*exact > 1e-4 && (f64::from(*found) / exact - 1.0).abs() < 1e-5);
         }
     }
 }
@@ -200,25 +206,19 @@ fn short_slices_are_refused_before_anything_is_read() {
 
 #[test]
 fn tiles_are_alike_and_cover_all_rows() {
-    struct Check;
-    impl pulp::WithSimd for Check {
-        type Output = ();
-        fn with_simd<S: Simd>(self, _: S) {
-            for rows in 0..200 {
-                let found: Vec<(usize, usize)> = tiles(rows, tile_rows::<S>(3)).collect();
-                let mut next = 0;
-                for &(first, count) in &found {
-                    assert_eq!(first, next);
-                    assert!((1..=tile_rows::<S>(3)).contains(&count));
-                    next += count;
-                }
-                assert_eq!(next, rows);
-                let counts = || found.iter().map(|&(_, count)| count);
-                assert!(rows == 0 || counts().max().unwrap() - counts().min().unwrap() <= 1);
+    for lanes in [1, 4, 8, 16] {
+        for rows in 0..200 {
+            let at_most = tile_rows(lanes, VECTORS);
+            let found: Vec<(usize, usize)> = tiles(rows, at_most).collect();
+            let mut next = 0;
+            for &(first, count) in &found {
+                assert_eq!(first, next);
+                assert!((1..=at_most).contains(&count));
+                next += count;
             }
+            assert_eq!(next, rows);
+            let counts = || found.iter().map(|&(_, count)| count);
+            assert!(rows == 0 || counts().max().unwrap() - counts().min().unwrap() <= 1);
         }
-    }
-    for arch in simd::all() {
-        arch.dispatch(Check);
     }
 }

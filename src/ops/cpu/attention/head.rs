@@ -1,166 +1,22 @@
-//! Attention on the CPU: no more than a few rows of one head's scores exist at a time.
+//! One head of attention: scores of a tile of queries, softmax, and the values weighed by it.
 
-use std::ops::{Deref, Range};
+use std::ops::Range;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
-use rayon::prelude::*;
-
-use super::elementwise::{LANES, total};
-use super::math::exp_below;
-use super::product::{Begin, Tile, tile_rows, tiles, width};
-use super::scores::{Additions, Terms, add_to_scores};
-use super::simd::{Kernel, Simd, best_tile_rows, dispatch};
-use super::{contiguous, threads};
-use crate::ops::attention::Attention;
-
-/// Vectors of columns in a tile: of three, head sizes are seldom multiples.
-const VECTORS: usize = 2;
-
-/// What columns are padded to: the widest tile of any instruction set.
-pub(in crate::ops) const COLUMNS: usize = 32;
-
-struct Packed<'a> {
-    boundaries: &'a [usize],
-    heads: usize,
-    scale: f32,
-    additions: Additions<'a>,
-}
-
-/// The elements of a tensor, held for reading.
-struct Floats<'a, S> {
-    storage: S,
-    layout: &'a Layout,
-}
-
-fn floats(tensor: Option<&Tensor>) -> Option<Floats<'_, impl Deref<Target = Storage> + '_>> {
-    let (storage, layout) = tensor?.storage_and_layout();
-    Some(Floats { storage, layout })
-}
-
-impl<S: Deref<Target = Storage>> Floats<'_, S> {
-    fn values(&self) -> Result<&[f32]> {
-        match &*self.storage {
-            Storage::Cpu(storage) => contiguous(storage, self.layout),
-            _ => bail!("the CPU form wants tables on the CPU"),
-        }
-    }
-
-    fn terms(&self) -> Result<Terms<'_>> {
-        Ok(Terms {
-            values: self.values()?,
-            columns: self.layout.dims()[2],
-        })
-    }
-}
-
-/// See [`crate::ops::attention()`].
-pub(in crate::ops) fn attention(
-    projected: &Tensor,
-    boundaries: &[usize],
-    attention: &Attention<'_>,
-) -> Result<Tensor> {
-    let terms = attention.disentangled;
-    // Borrowed for as long as the operation takes.
-    let bias = floats(attention.bias.map(|bias| &bias.by_distance));
-    let keys = floats(terms.and_then(|terms| Some(&terms.position_keys?.columns)));
-    let queries = floats(terms.and_then(|terms| Some(&terms.position_queries?.columns)));
-    projected.apply_op1_no_bwd(&Packed {
-        boundaries,
-        heads: attention.heads,
-        scale: attention.scale,
-        additions: Additions {
-            reach: attention.reach,
-            bias: match (&bias, attention.bias) {
-                (Some(floats), Some(bias)) => Some((floats.values()?, bias.longest)),
-                _ => None,
-            },
-            position_keys: keys.as_ref().map(Floats::terms).transpose()?,
-            position_queries: queries.as_ref().map(Floats::terms).transpose()?,
-            rows: terms.map(|terms| terms.rows),
-        },
-    })
-}
-
-impl CustomOp1 for Packed<'_> {
-    fn name(&self) -> &'static str {
-        "packed-attention"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let projected = contiguous(storage, layout)?;
-        let (tokens, width) = layout.shape().dims2()?;
-        let hidden = width / 3;
-        let mut output = vec![0.0_f32; tokens * hidden];
-        let tasks = tasks(self.boundaries, &mut output, hidden);
-        let compute = |scratch: &mut Scratch, mut task: Task<'_>| {
-            for head in 0..self.heads {
-                dispatch(AttendHead {
-                    view: HeadView {
-                        projected,
-                        hidden,
-                        head_size: hidden / self.heads,
-                        head,
-                        packed: self,
-                    },
-                    task: &mut task,
-                    scratch,
-                });
-            }
-        };
-        if threads::available() == 1 {
-            let mut scratch = Scratch::default();
-            for task in tasks {
-                compute(&mut scratch, task);
-            }
-        } else {
-            let tasks = tasks.into_par_iter();
-            tasks.for_each_init(Scratch::default, compute);
-        }
-        Ok((CpuStorage::F32(output), Shape::from((tokens, hidden))))
-    }
-}
-
-/// The query rows of one sequence that one thread computes, for all heads.
-struct Task<'a> {
-    /// All tokens of the sequence.
-    sequence: Range<usize>,
-    /// The tokens whose output is computed.
-    queries: Range<usize>,
-    /// Their rows of the output.
-    output: &'a mut [f32],
-}
-
-/// Cuts the sequences into tasks, enough of them for every thread to have work.
-fn tasks<'a>(boundaries: &[usize], mut output: &'a mut [f32], hidden: usize) -> Vec<Task<'a>> {
-    let sequences = boundaries.len() - 1;
-    let parts = threads::available().div_ceil(sequences.max(1));
-    let tile = best_tile_rows(VECTORS);
-    let mut tasks = Vec::with_capacity(sequences * parts);
-    for pair in boundaries.windows(2) {
-        let sequence = pair[0]..pair[1];
-        let rows = sequence.len().div_ceil(parts).next_multiple_of(tile);
-        for start in sequence.clone().step_by(rows.max(1)) {
-            let queries = start..(start + rows).min(sequence.end);
-            let (own, rest) = output.split_at_mut(queries.len() * hidden);
-            output = rest;
-            tasks.push(Task {
-                sequence: sequence.clone(),
-                queries,
-                output: own,
-            });
-        }
-    }
-    tasks
-}
+use super::{COLUMNS, Packed, Task, VECTORS};
+use crate::ops::cpu::elementwise::{LANES, total};
+use crate::ops::cpu::math::exp_below;
+use crate::ops::cpu::product::{Begin, Tile, tile_rows, tiles, width};
+use crate::ops::cpu::scores::add_to_scores;
+use crate::ops::cpu::simd::{Kernel, Simd};
 
 /// One head's columns of the projected queries, keys and values.
-struct HeadView<'a> {
+pub(super) struct HeadView<'a> {
     /// `[tokens, 3·hidden]`.
-    projected: &'a [f32],
-    hidden: usize,
-    head_size: usize,
-    head: usize,
-    packed: &'a Packed<'a>,
+    pub(super) projected: &'a [f32],
+    pub(super) hidden: usize,
+    pub(super) head_size: usize,
+    pub(super) head: usize,
+    pub(super) packed: &'a Packed<'a>,
 }
 
 impl HeadView<'_> {
@@ -179,7 +35,7 @@ impl HeadView<'_> {
 
 /// Buffers that a thread uses again for each head.
 #[derive(Default)]
-struct Scratch {
+pub(super) struct Scratch {
     /// `[head_size, length]` in panels, the length rounded up to [`COLUMNS`].
     keys: Vec<f32>,
     /// `[length, head_size]` in panels.
@@ -197,10 +53,10 @@ struct Scratch {
 }
 
 /// One head of one task.
-struct AttendHead<'a, 'b> {
-    view: HeadView<'a>,
-    task: &'a mut Task<'b>,
-    scratch: &'a mut Scratch,
+pub(super) struct AttendHead<'a, 'b> {
+    pub(super) view: HeadView<'a>,
+    pub(super) task: &'a mut Task<'b>,
+    pub(super) scratch: &'a mut Scratch,
 }
 
 impl Kernel for AttendHead<'_, '_> {
@@ -214,7 +70,7 @@ impl Kernel for AttendHead<'_, '_> {
 fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &mut Scratch) {
     pack::<S>(view, &task.sequence, scratch);
     multiply_position_queries(simd, view, &task.sequence, scratch);
-    for (row, rows) in tiles(task.queries.len(), tile_rows::<S>(VECTORS)) {
+    for (row, rows) in tiles(task.queries.len(), tile_rows(S::F32_LANES, VECTORS)) {
         let queries = task.queries.start + row..task.queries.start + row + rows;
         score(simd, view, &task.sequence, queries, scratch);
         weigh(simd, view, task, row..row + rows, scratch);
@@ -320,7 +176,7 @@ fn multiply_position_queries<S: Simd>(
     let products = &mut scratch.position_to_content;
     products.resize(sequence.len() * terms.columns, 0.0);
     let keys = &view.projected[view.start(sequence.start, 1)..];
-    for (row, rows) in tiles(sequence.len(), tile_rows::<S>(VECTORS)) {
+    for (row, rows) in tiles(sequence.len(), tile_rows(S::F32_LANES, VECTORS)) {
         let left = Rows {
             values: &keys[row * 3 * view.hidden..],
             count: rows,
