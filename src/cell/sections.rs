@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use super::answer::AnswerSettings;
 use super::{CellSpec, scoring};
+use crate::bundled;
 use crate::dataset::Dataset;
 use crate::decode::Decoder;
 use crate::device::OpenDevice;
 use crate::models::ModelDescription;
 use crate::models::files::ModelFiles;
+use crate::models::quantization::{LIMIT, LayerLoss, Quantization};
 use crate::record::wire::{
-    ShardOf, WireDataset, WireEnvironment, WireFile, WireModel, WireProtocol, WireProtocolTiming,
-    WireShard,
+    ShardOf, WireCalibration, WireDataset, WireEnvironment, WireFile, WireLayerLoss, WireModel,
+    WireProtocol, WireProtocolTiming, WireQuantization, WireShard,
 };
 use crate::score::{Protocol, ProtocolChoice};
 
@@ -25,7 +27,30 @@ pub(super) fn wire_model(files: &ModelFiles, description: &ModelDescription) -> 
         compute_dtype: description.compute_dtype.to_owned(),
         ops: description.ops.to_owned(),
         instructions: description.instructions.map(str::to_owned),
+        quantization: description.quantization.as_ref().map(wire_quantization),
         files: wire_files(files),
+    }
+}
+
+fn wire_quantization(quantization: &Quantization) -> WireQuantization {
+    let layer = |layer: &LayerLoss| WireLayerLoss {
+        layer: layer.name.clone(),
+        loss: layer.loss,
+    };
+    WireQuantization {
+        weights: "int8, symmetric, a scale an output".to_owned(),
+        activations: "uint8, asymmetric, a scale and a zero a token, dynamic".to_owned(),
+        instructions: quantization.instructions.map(str::to_owned),
+        dense_layers: quantization.layers,
+        in_full: quantization.in_full.iter().map(layer).collect(),
+        largest_layer_loss: quantization.largest.as_ref().map(layer),
+        logit_loss: quantization.logit_loss,
+        logit_loss_limit: LIMIT,
+        calibration: WireCalibration {
+            dataset: bundled::DATASET.to_owned(),
+            windows: quantization.windows,
+            tokens: quantization.tokens,
+        },
     }
 }
 

@@ -24,6 +24,15 @@ pub enum ModelError {
         /// What is missing, and what a model needs.
         fault: String,
     },
+    /// The text that quantization is decided on cannot be put into the model's tokens.
+    #[error("{path}: int8 needs the model's tokeniser, to decide which layers it can be used for")]
+    Calibration {
+        /// The model's configuration.
+        path: String,
+        /// What is wrong with the tokeniser.
+        #[source]
+        source: Box<crate::windows::WindowError>,
+    },
     /// A file could not be read.
     #[error("{path}: cannot be read; check the path and its permissions")]
     Unreadable {

@@ -8,6 +8,7 @@ pub mod encoder;
 pub mod error;
 pub mod files;
 pub mod locate;
+pub mod quantization;
 pub mod selection;
 pub mod span;
 pub mod weights;
@@ -16,16 +17,17 @@ use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, SpanLogits};
-use crate::ops::FormChoice;
+use crate::ops::{Form, FormChoice};
 use crate::windows::TableSizes;
 use config::Fields;
 pub use error::ModelError;
 use files::ModelFiles;
+use quantization::Quantization;
 use span::{Assembled, SpanHead};
 use weights::Weights;
 
 /// What a record says of a model besides its files.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelDescription {
     /// The `model_type` of config.json.
     pub architecture: &'static str,
@@ -41,6 +43,8 @@ pub struct ModelDescription {
     pub ops: &'static str,
     /// The vector instructions that the CPU form computes with: see [`crate::ops::Form::instructions`].
     pub instructions: Option<&'static str>,
+    /// What is said of weights in eight bits, where they are.
+    pub quantization: Option<Quantization>,
     /// Tokens of a window at the most, where positions limit it.
     pub max_positions: Option<usize>,
     /// The tables that tokens are looked up in.
@@ -85,6 +89,8 @@ pub enum Precision {
     F16,
     /// Half precision with the range of single precision.
     Bf16,
+    /// Dense layers in eight bits, the rest in single precision: see [`crate::ops::int8`].
+    Int8,
 }
 
 impl Precision {
@@ -94,22 +100,25 @@ impl Precision {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         }
     }
 
+    /// Of the tensors that the model is made of.
     fn dtype(self) -> DType {
         match self {
-            Self::F32 => DType::F32,
+            Self::F32 | Self::Int8 => DType::F32,
             Self::F16 => DType::F16,
             Self::Bf16 => DType::BF16,
         }
     }
 
-    fn of(dtype: DType) -> Self {
-        match dtype {
-            DType::F16 => Self::F16,
-            DType::BF16 => Self::Bf16,
-            _ => Self::F32,
+    /// What matrices are multiplied in, where weights are kept so.
+    fn computed(self, form: Form) -> Self {
+        match (self, form) {
+            // The portable form has whole numbers in floats, for not every device multiplies others.
+            (Self::Int8, Form::Portable) | (Self::F16 | Self::Bf16, Form::Cpu) => Self::F32,
+            (precision, _) => precision,
         }
     }
 }
@@ -118,9 +127,9 @@ impl std::str::FromStr for Precision {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let known = [Self::F32, Self::F16, Self::Bf16];
+        let known = [Self::F32, Self::F16, Self::Bf16, Self::Int8];
         let found = known.into_iter().find(|precision| precision.name() == name);
-        found.ok_or_else(|| format!("unknown dtype \"{name}\"; known are f32, f16 and bf16"))
+        found.ok_or_else(|| format!("unknown dtype \"{name}\"; known are f32, f16, bf16 and int8"))
     }
 }
 
@@ -139,7 +148,8 @@ pub fn load(
     let dtype = precision.dtype();
     let fields = Fields::parse(&files.config.path, &files.config.bytes)?;
     let architecture = architectures::named(&fields, &files.config.path)?;
-    let weights = Weights::open(&files.weights, device, dtype, form)?;
+    let int8 = precision == Precision::Int8;
+    let weights = Weights::open(&files.weights, device, dtype, form, int8)?;
     // First, since a checkpoint without one is of no use here whatever else is wrong with it.
     SpanHead::check(architecture.name, &fields, &weights)?;
     let encoded = (architecture.load)(&fields, &weights)?;
@@ -151,16 +161,16 @@ pub fn load(
         parameters,
         weights_bytes: weights_bytes + encoded.encoder.derived_bytes(),
         dtype: precision.name(),
-        compute_dtype: Precision::of(form.activations(dtype)).name(),
+        compute_dtype: precision.computed(form).name(),
         ops: form.name(),
         instructions: form.instructions(),
+        quantization: None,
         max_positions: encoded.max_positions,
         tables: encoded.tables,
     };
-    Ok(Box::new(Assembled::new(
-        description,
-        encoded.encoder,
-        head,
-        form,
-    )))
+    let mut model = Assembled::new(description, encoded.encoder, head, form);
+    if int8 {
+        model.quantise(&weights.trials(), files)?;
+    }
+    Ok(Box::new(model))
 }

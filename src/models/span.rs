@@ -1,13 +1,17 @@
 //! The span head on an encoder: hidden states to start and end logits.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Result as TensorResult, Tensor};
 
 use super::config::Fields;
 use super::encoder::Encoder;
+use super::files::ModelFiles;
 use super::weights::Weights;
-use super::{ModelDescription, ModelError, SpanModel, chunks};
+use super::{ModelDescription, ModelError, SpanModel, chunks, quantization};
 use crate::batch::{Batch, SpanLogits};
 use crate::measure::profile::{self, Operation, Work};
+use crate::ops::int8::Trial;
 use crate::ops::{self, Form, Linear, Norm};
 
 /// The usual name of the layer that gives the logits.
@@ -101,7 +105,7 @@ impl SpanHead {
         };
         Ok(Self {
             prediction,
-            outputs: weights.linear(name, hidden, 2)?,
+            outputs: weights.linear_in_full(name, hidden, 2)?,
         })
     }
 
@@ -146,8 +150,38 @@ impl Assembled {
         }
     }
 
+    /// The form of its operations.
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Settles which layers are computed in eight bits.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the model's tokeniser cannot be used, and where tensors do.
+    pub(super) fn quantise(
+        &mut self,
+        trials: &[Arc<Trial>],
+        files: &ModelFiles,
+    ) -> Result<(), ModelError> {
+        let ModelDescription {
+            architecture,
+            tables,
+            max_positions,
+            ..
+        } = self.description;
+        let text = quantization::text::windows(files, architecture, tables, max_positions)?;
+        // What each would take in full, and what it takes.
+        let full: u64 = trials.iter().map(|trial| trial.full_bytes()).sum();
+        self.description.quantization = Some(quantization::settle(self, trials, &text)?);
+        let kept: u64 = trials.iter().map(|trial| trial.kept_bytes()).sum();
+        self.description.weights_bytes = self.description.weights_bytes - full + kept;
+        Ok(())
+    }
+
     /// Start and end logits of the whole batch, in one pass.
-    fn forward(&self, batch: &Batch) -> Result<Vec<[f32; 2]>, ModelError> {
+    pub(super) fn forward(&self, batch: &Batch) -> Result<Vec<[f32; 2]>, ModelError> {
         let _span = profile::span(Operation::ForwardPass, || Work::NONE);
         let logits = self.encoder.forward(batch).and_then(|hidden| {
             let logits = self.head.forward(&hidden)?.to_dtype(DType::F32)?;

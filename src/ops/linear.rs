@@ -1,8 +1,11 @@
 //! A dense layer, with the activation that follows it.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Result, Tensor};
 
-use super::cpu::Panels;
+use super::cpu::{Int8Panels, Panels};
+use super::int8::{Int8Weights, PortableInt8, Trial};
 use super::span::{bytes, span};
 use super::{Activation, Form, cpu};
 use crate::measure::profile::{Operation, Work};
@@ -16,14 +19,21 @@ pub struct Linear {
 
 /// One matrix for each group of inputs that is multiplied by itself.
 #[derive(Debug, Clone)]
-enum Weights {
+pub(super) enum Weights {
     Portable {
         /// `[inputs, outputs]`, contiguous: the transposes of the checkpoint's matrices.
         groups: Vec<Tensor>,
         /// `[outputs]` in `f32`.
         bias: Option<Tensor>,
     },
+    PortableInt8 {
+        groups: Vec<PortableInt8>,
+        /// `[outputs]` in `f32`.
+        bias: Option<Tensor>,
+    },
     Cpu(Vec<Panels>),
+    CpuInt8(Vec<Int8Panels>),
+    Trial(Arc<Trial>),
 }
 
 impl Linear {
@@ -48,28 +58,32 @@ impl Linear {
         groups: usize,
         form: Form,
     ) -> Result<Self> {
-        let weights = match form {
-            Form::Portable => {
-                let transposed = weight.chunk(groups, 0)?;
-                let transposed = transposed.iter().map(|group| group.t()?.contiguous());
-                Weights::Portable {
-                    groups: transposed.collect::<Result<_>>()?,
-                    bias: bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?,
-                }
-            }
-            Form::Cpu => {
-                let weights = weight.chunk(groups, 0)?;
-                let biases = bias.map(|bias| bias.chunk(groups, 0)).transpose()?;
-                let panels = weights.iter().enumerate().map(|(group, weight)| {
-                    Panels::new(weight, biases.as_ref().map(|biases| &biases[group]))
-                });
-                Weights::Cpu(panels.collect::<Result<_>>()?)
-            }
-        };
         Ok(Self {
-            weights,
+            weights: Weights::new(weight, bias, groups, form)?,
             activation: None,
         })
+    }
+
+    /// As [`Linear::grouped`], the weights in full and in eight bits: see [`Trial`].
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Linear::grouped`], and where a layer has more inputs than sums in eight bits hold.
+    pub fn on_trial(
+        name: &str,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        groups: usize,
+        form: Form,
+    ) -> Result<(Self, Arc<Trial>)> {
+        let full = Weights::new(weight, bias, groups, form)?;
+        let int8 = Weights::int8(weight, bias, groups, form)?;
+        let trial = Arc::new(Trial::new(name, full, int8));
+        let layer = Self {
+            weights: Weights::Trial(Arc::clone(&trial)),
+            activation: None,
+        };
+        Ok((layer, trial))
     }
 
     /// The same layer followed by `activation`.
@@ -86,55 +100,133 @@ impl Linear {
     /// Fails where shapes, dtypes or devices do not agree.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _span = span(Operation::Linear, x.device(), || self.work(x));
-        let (groups, bias) = match &self.weights {
+        self.weights.forward(x, self.activation)
+    }
+
+    /// Of the products of `x` with each group, whatever its width should be.
+    fn work(&self, x: &Tensor) -> Work {
+        let rows = x.dims().first().copied().unwrap_or_default();
+        let result = rows * self.weights.outputs() * x.dtype().size_in_bytes();
+        Work {
+            flops: rows as u64 * self.flops_per_token(),
+            bytes: bytes(x) + self.weights.bytes() + result as u64,
+        }
+    }
+
+    /// Multiplications and additions of one token.
+    pub fn flops_per_token(&self) -> u64 {
+        2 * self.weights.count() as u64
+    }
+}
+
+impl Weights {
+    fn new(weight: &Tensor, bias: Option<&Tensor>, groups: usize, form: Form) -> Result<Self> {
+        Ok(match form {
+            Form::Portable => {
+                let transposed = weight.chunk(groups, 0)?;
+                let transposed = transposed.iter().map(|group| group.t()?.contiguous());
+                Self::Portable {
+                    groups: transposed.collect::<Result<_>>()?,
+                    bias: bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?,
+                }
+            }
+            Form::Cpu => {
+                let weights = weight.chunk(groups, 0)?;
+                let biases = bias.map(|bias| bias.chunk(groups, 0)).transpose()?;
+                let panels = weights.iter().enumerate().map(|(group, weight)| {
+                    Panels::new(weight, biases.as_ref().map(|biases| &biases[group]))
+                });
+                Self::Cpu(panels.collect::<Result<_>>()?)
+            }
+        })
+    }
+
+    fn int8(weight: &Tensor, bias: Option<&Tensor>, groups: usize, form: Form) -> Result<Self> {
+        let weights = weight.chunk(groups, 0)?;
+        let weights = weights.iter().map(Int8Weights::new);
+        let weights = weights.collect::<Result<Vec<_>>>()?;
+        let bias = bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?;
+        Ok(match form {
+            Form::Portable => {
+                let device = weight.device();
+                let groups = weights.iter().map(|group| PortableInt8::new(group, device));
+                Self::PortableInt8 {
+                    groups: groups.collect::<Result<_>>()?,
+                    bias,
+                }
+            }
+            Form::Cpu => {
+                let bias = bias.map(|bias| bias.to_vec1::<f32>()).transpose()?;
+                let bias_of = |group: usize, outputs: usize| {
+                    bias.as_ref()
+                        .map(|bias| &bias[group * outputs..][..outputs])
+                };
+                let panels = weights.iter().enumerate().map(|(group, weights)| {
+                    Int8Panels::new(weights, bias_of(group, weights.scales.len()))
+                });
+                Self::CpuInt8(panels.collect())
+            }
+        })
+    }
+
+    /// `[tokens, inputs]` to `[tokens, outputs]`.
+    pub(super) fn forward(&self, x: &Tensor, activation: Option<Activation>) -> Result<Tensor> {
+        let (product, bias) = match self {
             // The activation is applied while the product is in the cache, and is part of its time.
-            Weights::Cpu(groups) => return cpu::dense(x, groups, self.activation),
-            Weights::Portable { groups, bias } => (groups, bias),
+            Self::Cpu(groups) => return cpu::dense(x, groups, activation),
+            Self::CpuInt8(groups) => return cpu::int8_dense(x, groups, activation),
+            Self::Trial(trial) => return trial.forward(x, activation),
+            Self::Portable { groups, bias } => (portable_product(x, groups)?, bias),
+            Self::PortableInt8 { groups, bias } => (int8_product(x, groups)?, bias),
         };
-        let product = portable_product(x, groups)?;
         // Time of its own: what is left of the layer's is the product, and the bias where it is alone.
-        let _activation = self
-            .activation
-            .map(|_| span(Operation::Activation, x.device(), || moved(&product)));
+        let _activation =
+            activation.map(|_| span(Operation::Activation, x.device(), || moved(&product)));
         let dtype = product.dtype();
         // In f32 up to the result.
         let mut x = super::widen(&product)?;
         if let Some(bias) = bias {
             x = x.broadcast_add(bias)?;
         }
-        if let Some(activation) = self.activation {
+        if let Some(activation) = activation {
             x = activation.portable(&x)?;
         }
         super::saturate(&x, dtype)
     }
 
-    /// Of the products of `x` with each group, whatever its width should be.
-    fn work(&self, x: &Tensor) -> Work {
-        let rows = x.dims().first().copied().unwrap_or_default();
-        let (columns, moved): (usize, u64) = match &self.weights {
-            Weights::Portable { groups, bias } => (
-                groups.iter().map(|group| group.dims()[1]).sum(),
-                groups.iter().chain(bias).map(bytes).sum(),
-            ),
-            Weights::Cpu(groups) => (
-                groups.iter().map(Panels::outputs).sum(),
-                groups.iter().map(Panels::bytes).sum(),
-            ),
-        };
-        let result = rows * columns * x.dtype().size_in_bytes();
-        Work {
-            flops: rows as u64 * self.flops_per_token(),
-            bytes: bytes(x) + moved + result as u64,
+    fn outputs(&self) -> usize {
+        match self {
+            Self::Portable { groups, .. } => groups.iter().map(|group| group.dims()[1]).sum(),
+            Self::PortableInt8 { groups, .. } => groups.iter().map(PortableInt8::outputs).sum(),
+            Self::Cpu(groups) => groups.iter().map(Panels::outputs).sum(),
+            Self::CpuInt8(groups) => groups.iter().map(Int8Panels::outputs).sum(),
+            Self::Trial(trial) => trial.with_weights(Self::outputs),
         }
     }
 
-    /// Multiplications and additions of one token.
-    pub fn flops_per_token(&self) -> u64 {
-        let weights: usize = match &self.weights {
-            Weights::Portable { groups, .. } => groups.iter().map(Tensor::elem_count).sum(),
-            Weights::Cpu(groups) => groups.iter().map(Panels::count).sum(),
-        };
-        2 * weights as u64
+    /// Weights without biases and padding.
+    fn count(&self) -> usize {
+        match self {
+            Self::Portable { groups, .. } => groups.iter().map(Tensor::elem_count).sum(),
+            Self::PortableInt8 { groups, .. } => groups.iter().map(PortableInt8::count).sum(),
+            Self::Cpu(groups) => groups.iter().map(Panels::count).sum(),
+            Self::CpuInt8(groups) => groups.iter().map(Int8Panels::count).sum(),
+            Self::Trial(trial) => trial.with_weights(Self::count),
+        }
+    }
+
+    /// What weights, their scales and biases take in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Portable { groups, bias } => groups.iter().chain(bias).map(bytes).sum(),
+            Self::PortableInt8 { groups, bias } => {
+                let groups: u64 = groups.iter().map(PortableInt8::bytes).sum();
+                groups + bias.as_ref().map_or(0, bytes)
+            }
+            Self::Cpu(groups) => groups.iter().map(Panels::bytes).sum(),
+            Self::CpuInt8(groups) => groups.iter().map(Int8Panels::bytes).sum(),
+            Self::Trial(trial) => trial.with_weights(Self::bytes),
+        }
     }
 }
 
@@ -148,6 +240,19 @@ fn portable_product(x: &Tensor, groups: &[Tensor]) -> Result<Tensor> {
         let x = x.narrow(1, index * inputs, inputs)?.contiguous()?;
         x.matmul(group)
     });
+    Tensor::cat(&products.collect::<Result<Vec<_>>>()?, 1)
+}
+
+/// The same of weights in eight bits.
+fn int8_product(x: &Tensor, groups: &[PortableInt8]) -> Result<Tensor> {
+    if let [only] = groups {
+        return only.product(x);
+    }
+    let inputs = groups[0].inputs();
+    let products = groups
+        .iter()
+        .enumerate()
+        .map(|(index, group)| group.product(&x.narrow(1, index * inputs, inputs)?.contiguous()?));
     Tensor::cat(&products.collect::<Result<Vec<_>>>()?, 1)
 }
 

@@ -18,6 +18,7 @@ pub mod attention;
 mod cpu;
 pub mod embedding;
 pub mod gate;
+pub mod int8;
 pub mod linear;
 pub mod neighbours;
 pub mod norm;
@@ -74,6 +75,15 @@ impl Form {
         match self {
             Self::Portable => "portable",
             Self::Cpu => "cpu",
+        }
+    }
+
+    /// The instructions that the CPU form multiplies in eight bits with: `avx512-vnni`, `avx-vnni`,
+    /// `avx2`, `neon-dotprod` or `scalar`.
+    pub fn int8_instructions(self) -> Option<&'static str> {
+        match self {
+            Self::Portable => None,
+            Self::Cpu => Some(cpu::int8_instructions()),
         }
     }
 

@@ -21,6 +21,7 @@ impl<F: Fn(u32, usize, usize) -> (f32, f32) + Send + Sync> Stub<F> {
                 compute_dtype: "f32",
                 ops: "none",
                 instructions: None,
+                quantization: None,
                 max_positions: Some(512),
                 tables: TableSizes {
                     words: 30_522,

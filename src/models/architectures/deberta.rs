@@ -164,12 +164,13 @@ fn projection(weights: &Weights<'_>, attention: &str, sizes: &Sizes) -> Result<L
     let matrix = weights.get(&name, &[3 * hidden, hidden])?;
     let query_bias = weights.get(&format!("{attention}q_bias"), &[hidden])?;
     let value_bias = weights.get(&format!("{attention}v_bias"), &[hidden])?;
-    let layer = matrix
+    let sorted = matrix
         .reshape((sizes.heads, 3, sizes.head_size(), hidden))
         .and_then(|by_head| {
             let matrix = by_head.transpose(0, 1)?.reshape((3 * hidden, hidden))?;
             let bias = [&query_bias, &query_bias.zeros_like()?, &value_bias];
-            Linear::new(&matrix, Some(&Tensor::cat(&bias, 0)?), weights.form())
+            Ok((matrix, Tensor::cat(&bias, 0)?))
         });
-    layer.map_err(|source| weights.failed(&name, source))
+    let (matrix, bias) = sorted.map_err(|source| weights.failed(&name, source))?;
+    weights.layer(&format!("{attention}in_proj"), &matrix, Some(&bias), 1)
 }

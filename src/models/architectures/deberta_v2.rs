@@ -13,7 +13,7 @@ use crate::models::encoder::disentangled::{
     Convolution, DisentangledEncoder, Distances, PositionTypes, PositionedBlock,
 };
 use crate::models::weights::Weights;
-use crate::ops::{Linear, PositionTerms};
+use crate::ops::PositionTerms;
 
 const NAMES: Names = Names {
     projection: [
@@ -212,11 +212,10 @@ fn convolution(
     let name = format!("{prefix}encoder.conv.conv");
     let kernel = weights.get(&format!("{name}.weight"), &[hidden, hidden / groups, size])?;
     let bias = weights.get(&format!("{name}.bias"), &[hidden])?;
-    let dense = kernel.transpose(1, 2).and_then(|kernel| {
-        let kernel = kernel.reshape((hidden, size * hidden / groups))?;
-        Linear::grouped(&kernel, Some(&bias), groups, weights.form())
-    });
-    let dense = dense.map_err(|source| weights.failed(&name, source))?;
+    let kernel = kernel.transpose(1, 2);
+    let kernel = kernel.and_then(|kernel| kernel.reshape((hidden, size * hidden / groups)));
+    let kernel = kernel.map_err(|source| weights.failed(&name, source))?;
+    let dense = weights.layer(&name, &kernel, Some(&bias), groups)?;
     let norm = format!("{prefix}encoder.conv.LayerNorm");
     Ok(Some(Convolution {
         dense: dense.with_activation(activation),

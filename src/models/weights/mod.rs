@@ -6,11 +6,13 @@ pub mod torch;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
 use super::ModelError;
 use super::files::WeightFiles;
+use crate::ops::int8::Trial;
 use crate::ops::{Embedding, Form, Linear, Norm};
 use stored::{Element, Stored};
 
@@ -44,6 +46,8 @@ pub struct Weights<'a> {
     device: &'a Device,
     dtype: DType,
     form: Form,
+    /// Where dense layers are to be computed in eight bits: those made so far.
+    trials: Option<RefCell<Vec<Arc<Trial>>>>,
     /// What the names of the encoder's tensors begin with.
     prefix: RefCell<String>,
     taken: RefCell<HashSet<String>>,
@@ -54,7 +58,8 @@ pub struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// Reads the headers of the weight files; weights will be kept in `dtype`.
+    /// Reads the headers of the weight files; weights will be kept in `dtype`, those of dense
+    /// layers also in eight bits where `int8` says so, until [`Weights::trials`] are settled.
     ///
     /// # Errors
     ///
@@ -64,12 +69,14 @@ impl<'a> Weights<'a> {
         device: &'a Device,
         dtype: DType,
         form: Form,
+        int8: bool,
     ) -> Result<Self, ModelError> {
         Ok(Self {
             stored: Stored::open(files)?,
             device,
             dtype,
             form,
+            trials: int8.then(RefCell::default),
             prefix: RefCell::default(),
             taken: RefCell::default(),
             skipped: RefCell::default(),
@@ -175,7 +182,56 @@ impl<'a> Weights<'a> {
             return self.linear(name, inputs, outputs);
         }
         let weight = self.get(&format!("{name}.weight"), &[outputs, inputs])?;
-        Linear::new(&weight, None, self.form).map_err(|source| self.failed(name, source))
+        self.layer(name, &weight, None, 1)
+    }
+
+    /// As [`Weights::linear`], and never in eight bits: for layers that are small, and whose results
+    /// count as they are.
+    ///
+    /// # Errors
+    ///
+    /// See [`Weights::get`].
+    pub fn linear_in_full(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Linear, ModelError> {
+        let weight = self.get(&format!("{name}.weight"), &[outputs, inputs])?;
+        let bias = self.get(&format!("{name}.bias"), &[outputs])?;
+        Linear::new(&weight, Some(&bias), self.form).map_err(|source| self.failed(name, source))
+    }
+
+    /// A dense layer of tensors that were taken already and perhaps put in another order: see
+    /// [`Linear::grouped`]. It is known by `name`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the device has no memory left.
+    pub fn layer(
+        &self,
+        name: &str,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        groups: usize,
+    ) -> Result<Linear, ModelError> {
+        let layer = match &self.trials {
+            None => Linear::grouped(weight, bias, groups, self.form),
+            Some(trials) => {
+                let made = Linear::on_trial(name, weight, bias, groups, self.form);
+                made.map(|(layer, trial)| {
+                    trials.borrow_mut().push(trial);
+                    layer
+                })
+            }
+        };
+        layer.map_err(|source| self.failed(name, source))
+    }
+
+    /// The dense layers of which it is to be decided whether they are computed in eight bits.
+    pub fn trials(&self) -> Vec<Arc<Trial>> {
+        let trials = self.trials.as_ref();
+        trials.map_or_else(Vec::new, |trials| trials.borrow().clone())
     }
 
     /// Dense layers of one input, computed as one: their outputs side by side.
@@ -195,11 +251,12 @@ impl<'a> Weights<'a> {
             weights.push(self.get(&format!("{name}.weight"), &[outputs, inputs])?);
             biases.push(self.get(&format!("{name}.bias"), &[outputs])?);
         }
-        let layer = Tensor::cat(&weights, 0).and_then(|weight| {
-            let bias = Tensor::cat(&biases, 0)?;
-            Linear::new(&weight, Some(&bias), self.form)
+        let stacked = Tensor::cat(&weights, 0).and_then(|weight| {
+            drop(weights);
+            Ok((weight, Tensor::cat(&biases, 0)?))
         });
-        layer.map_err(|source| self.failed(names[0], source))
+        let (weight, bias) = stacked.map_err(|source| self.failed(names[0], source))?;
+        self.layer(&names.join(", "), &weight, Some(&bias), 1)
     }
 
     /// A convolution over single tokens in `groups`: `name.weight`
@@ -217,10 +274,9 @@ impl<'a> Weights<'a> {
     ) -> Result<Linear, ModelError> {
         let weight = self.get(&format!("{name}.weight"), &[outputs, inputs / groups, 1])?;
         let bias = self.get(&format!("{name}.bias"), &[outputs])?;
-        let layer = weight
-            .squeeze(2)
-            .and_then(|weight| Linear::grouped(&weight, Some(&bias), groups, self.form));
-        layer.map_err(|source| self.failed(name, source))
+        let weight = weight.squeeze(2);
+        let weight = weight.map_err(|source| self.failed(name, source))?;
+        self.layer(name, &weight, Some(&bias), groups)
     }
 
     /// The normalisation `name.weight`, `name.bias`; see [`Norm`] for `epsilon`.

@@ -7,6 +7,7 @@ mod host;
 mod machine;
 mod merged;
 mod profile;
+mod quantization;
 mod scenario;
 mod shard;
 mod speed;
@@ -24,6 +25,7 @@ pub use machine::{
 };
 pub use merged::{WireMeasuredShard, WireMerged, WireMergedShard};
 pub use profile::{WireProfile, WireProfileRow};
+pub use quantization::{WireCalibration, WireLayerLoss, WireQuantization};
 pub use scenario::{WireDifference, WireProof, WireProtocolTiming, WireScenario};
 pub use shard::{
     ShardOf, WireGold, WireReach, WireShard, WireShardAnswer, WireShardPassage, WireShardQuestion,
@@ -134,6 +136,9 @@ pub struct WireModel {
     /// records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
+    /// What was quantised and how; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<WireQuantization>,
     /// The files read.
     pub files: Vec<WireFile>,
 }

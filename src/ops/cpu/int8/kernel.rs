@@ -1,0 +1,132 @@
+//! The innermost loop of products in eight bits: sums of products of neighbouring inputs, as the
+//! processor's own instructions make them.
+//!
+//! As in the product of `f32` the bounds are asserted once a tile, and the loop reads through
+//! pointers. All sums are of whole numbers and exact, so that every instruction set gives the same.
+
+/// The instructions that multiply small whole numbers and add the products up.
+///
+/// # Safety of the functions
+///
+/// All may be called only on a processor that has the instructions, and with pointers to as many
+/// numbers as they say.
+pub(super) trait Dot {
+    /// What an input is kept as for these instructions.
+    type Input: Copy + Default + Send + Sync;
+    /// As many sums as fit a register, or what is multiplied for them.
+    type Vector: Copy;
+    /// Sums in a vector.
+    const LANES: usize;
+    /// Neighbouring inputs that one instruction multiplies and adds to each sum.
+    const STEP: usize;
+    /// Vectors of outputs in a tile.
+    const VECTORS: usize;
+    /// Rows of a tile at the most: what the registers hold.
+    const ROWS: usize;
+
+    /// An input whose code is `code` where `zero` is that of 0.
+    fn input(code: u8, zero: u8) -> Self::Input;
+
+    /// How much larger than the code's distance from `zero` that is.
+    fn offset(zero: u8) -> i32;
+
+    /// Sums of nothing.
+    unsafe fn zero() -> Self::Vector;
+
+    /// `LANES * STEP` weights.
+    unsafe fn weights(from: *const i8) -> Self::Vector;
+
+    /// `STEP` inputs, the same for each lane.
+    unsafe fn inputs(from: *const Self::Input) -> Self::Vector;
+
+    /// Adds to each sum the products of the inputs and its weights.
+    unsafe fn add(sums: Self::Vector, inputs: Self::Vector, weights: Self::Vector) -> Self::Vector;
+
+    /// Writes `LANES` sums.
+    unsafe fn store(to: *mut i32, sums: Self::Vector);
+}
+
+/// Outputs of a tile.
+pub(super) const fn width<D: Dot>() -> usize {
+    D::VECTORS * D::LANES
+}
+
+/// The sums of a few rows of inputs with a panel of weights.
+pub(super) struct Tile<'a, Input> {
+    pub(super) rows: usize,
+    /// Inputs of a row, by steps.
+    pub(super) steps: usize,
+    /// Rows of `steps * STEP` inputs, `left_stride` apart.
+    pub(super) left: &'a [Input],
+    pub(super) left_stride: usize,
+    /// For each step the weights of [`width`] outputs, `STEP` an output.
+    pub(super) panel: &'a [i8],
+    /// Rows of [`width`] sums.
+    pub(super) sums: &'a mut [i32],
+}
+
+/// Computes a tile of 1 to `D::ROWS` rows.
+///
+/// # Safety
+///
+/// The processor has the instructions of `D`.
+#[inline(always)]
+pub(super) unsafe fn multiply<D: Dot>(tile: Tile<'_, D::Input>) {
+    // Three vectors of outputs at the most: a tile's sums are an array of arrays of that many.
+    macro_rules! by_rows {
+        ($($rows:literal)*) => {
+            match (tile.rows, D::VECTORS) {
+                // SAFETY: as the caller grants.
+                $(
+                    ($rows, 1) if $rows <= D::ROWS => unsafe { rows::<D, $rows, 1>(tile) },
+                    ($rows, 2) if $rows <= D::ROWS => unsafe { rows::<D, $rows, 2>(tile) },
+                    ($rows, 3) if $rows <= D::ROWS => unsafe { rows::<D, $rows, 3>(tile) },
+                )*
+                (rows, vectors) => unreachable!("a tile of {rows} rows and {vectors} vectors"),
+            }
+        };
+    }
+    by_rows!(1 2 3 4 5 6 7 8 9);
+}
+
+/// # Safety
+///
+/// The processor has the instructions of `D`.
+#[inline(always)]
+#[allow(clippy::needless_pass_by_value)] // Its fields shall be in registers.
+unsafe fn rows<D: Dot, const ROWS: usize, const VECTORS: usize>(tile: Tile<'_, D::Input>) {
+    let (width, depth) = (width::<D>(), tile.steps * D::STEP);
+    assert!(tile.rows == ROWS && D::VECTORS == VECTORS);
+    assert!((ROWS - 1) * tile.left_stride + depth <= tile.left.len());
+    assert!(depth * width <= tile.panel.len());
+    assert!(ROWS * width <= tile.sums.len());
+    let mut left = tile.left.as_ptr();
+    let mut panel = tile.panel.as_ptr();
+    // SAFETY: the instructions are there, as the caller grants. It is asserted above that each row
+    // on the left has `steps * STEP` inputs, the panel `steps * STEP * width` weights, and the
+    // result `width` sums a row. `left` and `panel` are borrowed shared, `sums` alone. After the
+    // last step both pointers are at most one past the end of what was read.
+    unsafe {
+        let mut sums = [[D::zero(); VECTORS]; ROWS];
+        for _ in 0..tile.steps {
+            let mut weights = [D::zero(); VECTORS];
+            for (vector, weights) in weights.iter_mut().enumerate() {
+                *weights = D::weights(panel.add(vector * D::LANES * D::STEP));
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let inputs = D::inputs(left.add(row * tile.left_stride));
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = D::add(*sum, inputs, weights);
+                }
+            }
+            panel = panel.add(width * D::STEP);
+            left = left.add(D::STEP);
+        }
+        for (row, sums) in sums.into_iter().enumerate() {
+            for (vector, sum) in sums.into_iter().enumerate() {
+                let place = row * width + vector * D::LANES;
+                D::store(tile.sums.as_mut_ptr().add(place), sum);
+            }
+        }
+    }
+}

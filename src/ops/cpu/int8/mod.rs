@@ -1,0 +1,304 @@
+//! Dense layers in eight bits: see [`crate::ops::int8`] for what they compute.
+
+mod kernel;
+mod rows;
+mod sets;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+
+use super::elementwise::activate_columns;
+use super::product::tiles;
+use super::{contiguous, threads};
+use crate::ops::Activation;
+use crate::ops::int8::Int8Weights;
+use kernel::{Dot, Tile, multiply, width};
+use rows::{RowScale, quantise};
+use sets::{Instructions, Scalar, Set};
+
+/// Bytes of weights that are multiplied with all rows before the next: they stay in a core's
+/// second-level cache, and a tile's rows in the first.
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// Sums in the largest tile of any instruction set.
+const LARGEST_TILE: usize = 9 * 48;
+
+/// The weights of a dense layer, cut into panels of a few outputs: for each few inputs that are
+/// multiplied at once the weights of all outputs of the panel. Padded with zeros both ways.
+#[derive(Debug, Clone)]
+pub(in crate::ops) struct Int8Panels {
+    instructions: Instructions,
+    inputs: usize,
+    outputs: usize,
+    values: Vec<i8>,
+    /// Of each output's weights.
+    sums: Vec<i32>,
+    /// What each output's weights are multiplied by.
+    scales: Vec<f32>,
+    /// What is added to each output.
+    bias: Vec<f32>,
+}
+
+/// The instructions that products in eight bits are made with here, as records have it.
+pub(in crate::ops) fn int8_instructions() -> &'static str {
+    Instructions::best().name()
+}
+
+impl Int8Panels {
+    /// Panels of weights and perhaps a bias of each output.
+    pub(in crate::ops) fn new(weights: &Int8Weights, bias: Option<&[f32]>) -> Self {
+        Self::on(Instructions::best(), weights, bias)
+    }
+
+    fn on(instructions: Instructions, weights: &Int8Weights, bias: Option<&[f32]>) -> Self {
+        let (width, step) = instructions.shape();
+        let (inputs, outputs) = (weights.inputs, weights.scales.len());
+        let padded = outputs.next_multiple_of(width);
+        let panel = inputs.next_multiple_of(step) * width;
+        let mut values = vec![0; padded / width * panel];
+        let mut sums = vec![0; padded];
+        for (output, row) in weights.rows().enumerate() {
+            let panel = &mut values[output / width * panel..][..panel];
+            for (input, &weight) in row.iter().enumerate() {
+                panel[(input / step * width + output % width) * step + input % step] = weight;
+            }
+            sums[output] = row.iter().map(|&weight| i32::from(weight)).sum();
+        }
+        let padded_floats = |floats: &[f32]| {
+            let mut floats = floats.to_vec();
+            floats.resize(padded, 0.0);
+            floats
+        };
+        Self {
+            instructions,
+            inputs,
+            outputs,
+            values,
+            sums,
+            scales: padded_floats(&weights.scales),
+            bias: padded_floats(bias.unwrap_or_default()),
+        }
+    }
+
+    pub(in crate::ops) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Weights, without the padding.
+    pub(in crate::ops) fn count(&self) -> usize {
+        self.inputs * self.outputs
+    }
+
+    /// What weights, their sums and scales, and biases take in memory, without the padding.
+    pub(in crate::ops) fn bytes(&self) -> u64 {
+        (self.count() + self.outputs * (size_of::<i32>() + 2 * size_of::<f32>())) as u64
+    }
+}
+
+/// `activation(x · weightᵀ + bias)`: `[tokens, inputs]` to `[tokens, outputs]`. Of several `groups`
+/// each makes its own run of outputs of its own run of inputs.
+pub(in crate::ops) fn dense(
+    x: &Tensor,
+    groups: &[Int8Panels],
+    activation: Option<Activation>,
+) -> Result<Tensor> {
+    x.apply_op1_no_bwd(&Dense { groups, activation })
+}
+
+struct Dense<'a> {
+    groups: &'a [Int8Panels],
+    activation: Option<Activation>,
+}
+
+impl CustomOp1 for Dense<'_> {
+    fn name(&self) -> &'static str {
+        "int8 dense"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let left = contiguous(storage, layout)?;
+        let (rows, inputs) = layout.shape().dims2()?;
+        let wanted: usize = self.groups.iter().map(|panels| panels.inputs).sum();
+        if inputs != wanted {
+            bail!("a dense layer of {wanted} inputs was given {inputs}")
+        }
+        let outputs = self.groups.iter().map(Int8Panels::outputs).sum();
+        let mut result = vec![0.0; rows * outputs];
+        let part = rows.div_ceil(threads::available()).max(1);
+        threads::for_each_chunk(&mut result, part * outputs, |number, result| {
+            let rows = result.len() / outputs;
+            let left = &left[number * part * inputs..][..rows * inputs];
+            self.compute(rows, left, inputs, result, outputs);
+        });
+        Ok((CpuStorage::F32(result), Shape::from((rows, outputs))))
+    }
+}
+
+impl Dense<'_> {
+    /// Some rows of the result, on this thread.
+    fn compute(
+        &self,
+        rows: usize,
+        left: &[f32],
+        left_stride: usize,
+        result: &mut [f32],
+        result_stride: usize,
+    ) {
+        let (mut first_input, mut first_output) = (0, 0);
+        for panels in self.groups {
+            Product {
+                panels,
+                activation: self.activation,
+                rows,
+                left: &left[first_input..],
+                left_stride,
+                first_output,
+                result,
+                result_stride,
+            }
+            .compute();
+            first_input += panels.inputs;
+            first_output += panels.outputs;
+        }
+    }
+}
+
+/// The product of some rows with all panels, its bias and its activation.
+struct Product<'a> {
+    panels: &'a Int8Panels,
+    activation: Option<Activation>,
+    rows: usize,
+    /// From the first input on.
+    left: &'a [f32],
+    left_stride: usize,
+    /// Where the outputs begin in a row of the result.
+    first_output: usize,
+    result: &'a mut [f32],
+    result_stride: usize,
+}
+
+impl Instructions {
+    /// Outputs of a panel, and neighbouring inputs that are multiplied at once.
+    fn shape(self) -> (usize, usize) {
+        const fn of<D: Dot>() -> (usize, usize) {
+            (width::<D>(), D::STEP)
+        }
+        match self.set() {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => of::<sets::Avx512Vnni>(),
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => of::<sets::AvxVnni>(),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => of::<sets::Avx2>(),
+            #[cfg(target_arch = "aarch64")]
+            Set::DotProduct => of::<sets::DotProduct>(),
+            Set::Scalar => of::<Scalar>(),
+        }
+    }
+}
+
+/// The whole of a product compiled for some instructions.
+macro_rules! compiled {
+    ($name:ident, $dot:ty, $features:literal) => {
+        #[target_feature(enable = $features)]
+        fn $name(product: Product<'_>) {
+            // SAFETY: this function runs only where its features are, and they are all that the
+            // instructions need.
+            unsafe { product.on::<$dot>() }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+compiled!(
+    avx512_vnni,
+    sets::Avx512Vnni,
+    "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"
+);
+#[cfg(target_arch = "x86_64")]
+compiled!(avx_vnni, sets::AvxVnni, "avx2,avxvnni");
+#[cfg(target_arch = "x86_64")]
+compiled!(avx2, sets::Avx2, "avx2");
+#[cfg(target_arch = "aarch64")]
+compiled!(dot_product, sets::DotProduct, "neon,dotprod");
+
+impl Product<'_> {
+    fn compute(self) {
+        match self.panels.instructions.set() {
+            // SAFETY: a value of `Instructions` was made where the processor has them.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => unsafe { avx512_vnni(self) },
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => unsafe { avx_vnni(self) },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2(self) },
+            #[cfg(target_arch = "aarch64")]
+            Set::DotProduct => unsafe { dot_product(self) },
+            Set::Scalar => unsafe { self.on::<Scalar>() },
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The processor has the instructions of `D`.
+    #[inline(always)]
+    unsafe fn on<D: Dot>(self) {
+        let panels = self.panels;
+        let (width, depth) = (width::<D>(), panels.inputs.next_multiple_of(D::STEP));
+        let mut codes = vec![D::Input::default(); self.rows * depth];
+        let mut scales = vec![RowScale::default(); self.rows];
+        for (row, scale) in scales.iter_mut().enumerate() {
+            let inputs = &self.left[row * self.left_stride..][..panels.inputs];
+            *scale = quantise::<D>(inputs, &mut codes[row * depth..][..depth]);
+        }
+        let count = panels.outputs.div_ceil(width);
+        let at_once = (BLOCK_BYTES / (depth * width).max(1)).max(1);
+        let mut sums = [0; LARGEST_TILE];
+        for first in (0..count).step_by(at_once) {
+            let end = count.min(first + at_once);
+            for (row, rows) in tiles(self.rows, D::ROWS) {
+                for panel in first..end {
+                    // SAFETY: as the caller grants.
+                    unsafe {
+                        multiply::<D>(Tile {
+                            rows,
+                            steps: depth / D::STEP,
+                            left: &codes[row * depth..],
+                            left_stride: depth,
+                            panel: &panels.values[panel * depth * width..][..depth * width],
+                            sums: &mut sums,
+                        });
+                    }
+                    let outputs = panel * width..panels.outputs.min((panel + 1) * width);
+                    for (number, sums) in sums.chunks_exact(width).take(rows).enumerate() {
+                        let start = (row + number) * self.result_stride + self.first_output;
+                        let result = &mut self.result[start..][outputs.clone()];
+                        panels.finish(outputs.clone(), sums, scales[row + number], result);
+                    }
+                }
+            }
+            if let Some(activation) = self.activation {
+                let columns = self.first_output + first * width
+                    ..self.first_output + panels.outputs.min(end * width);
+                activate_columns(self.result, self.result_stride, columns, activation);
+            }
+        }
+    }
+}
+
+impl Int8Panels {
+    /// What the sums of a row stand for, and the bias.
+    #[inline(always)]
+    fn finish(&self, outputs: Range<usize>, sums: &[i32], row: RowScale, result: &mut [f32]) {
+        let (weights, scales) = (&self.sums[outputs.clone()], &self.scales[outputs.clone()]);
+        let bias = &self.bias[outputs];
+        let places = result.iter_mut().zip(sums).zip(weights).zip(scales);
+        for ((((result, &sum), &weights), &scale), &bias) in places.zip(bias) {
+            let sum = sum.wrapping_sub(row.offset.wrapping_mul(weights));
+            *result = sum as f32 * scale * row.scale + bias;
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! The instruction sets that products in eight bits are made with.
+
+use super::kernel::Dot;
+
+/// Which instructions multiply. A value of this type stands for a processor that has them: it is
+/// made by [`Instructions::best`] and its like alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Instructions(Set);
+
+/// All that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Set {
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "aarch64")]
+    DotProduct,
+    Scalar,
+}
+
+impl Set {
+    /// From the best to that which every processor has.
+    const ALL: &[Self] = &[
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx512Vnni,
+        #[cfg(target_arch = "x86_64")]
+        Self::AvxVnni,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx2,
+        #[cfg(target_arch = "aarch64")]
+        Self::DotProduct,
+        Self::Scalar,
+    ];
+
+    /// Whether this processor has it. Miri has none: it runs the scalar one.
+    fn is_here(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            _ if cfg!(miri) => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => {
+                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "aarch64")]
+            Self::DotProduct => std::arch::is_aarch64_feature_detected!("dotprod"),
+        }
+    }
+}
+
+impl Instructions {
+    /// The best that this processor has.
+    pub(super) fn best() -> Self {
+        let mut all = Set::ALL.iter().copied();
+        Self(all.find(|set| set.is_here()).unwrap_or(Set::Scalar))
+    }
+
+    /// Plain Rust.
+    #[cfg(test)]
+    pub(super) const SCALAR: Self = Self(Set::Scalar);
+
+    /// Which they are.
+    pub(super) fn set(self) -> Set {
+        self.0
+    }
+
+    /// All that this processor has.
+    #[cfg(test)]
+    pub(super) fn all() -> Vec<Self> {
+        let all = Set::ALL.iter().copied();
+        all.filter(|set| set.is_here()).map(Self).collect()
+    }
+
+    /// As records have it.
+    pub(super) fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => "avx512-vnni",
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => "avx-vnni",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Set::DotProduct => "neon-dotprod",
+            Set::Scalar => "scalar",
+        }
+    }
+}
+
+/// Plain Rust, which every processor has, and the twin that the others are tested against.
+pub(super) struct Scalar;
+
+impl Dot for Scalar {
+    type Input = i16;
+    type Vector = [i32; 4];
+    const LANES: usize = 4;
+    const STEP: usize = 1;
+    const VECTORS: usize = 2;
+    const ROWS: usize = 4;
+
+    #[inline(always)]
+    fn input(code: u8, zero: u8) -> i16 {
+        i16::from(code) - i16::from(zero)
+    }
+
+    #[inline(always)]
+    fn offset(_: u8) -> i32 {
+        0
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> [i32; 4] {
+        [0; 4]
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> [i32; 4] {
+        // SAFETY: there are four weights, as the caller grants.
+        unsafe { from.cast::<[i8; 4]>().read_unaligned() }.map(i32::from)
+    }
+
+    #[inline(always)]
+    unsafe fn inputs(from: *const i16) -> [i32; 4] {
+        // SAFETY: there is an input, as the caller grants.
+        [i32::from(unsafe { *from }); 4]
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut sums: [i32; 4], inputs: [i32; 4], weights: [i32; 4]) -> [i32; 4] {
+        for ((sum, input), weight) in sums.iter_mut().zip(inputs).zip(weights) {
+            *sum += input * weight;
+        }
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut i32, sums: [i32; 4]) {
+        // SAFETY: there is room for four sums, as the caller grants.
+        unsafe { to.cast::<[i32; 4]>().write_unaligned(sums) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512Vnni, AvxVnni};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    #[allow(clippy::wildcard_imports)] // Their names say where they are from.
+    use std::arch::x86_64::*;
+
+    use super::Dot;
+
+    /// `vpdpbusd` on 16 sums: four unsigned inputs times four signed weights.
+    pub(in super::super) struct Avx512Vnni;
+
+    /// The same on eight, of processors without AVX-512.
+    pub(in super::super) struct AvxVnni;
+
+    /// Pairs of 16 bits: the products of unsigned and signed bytes of AVX2 would be cut off.
+    pub(in super::super) struct Avx2;
+
+    macro_rules! unsigned_input {
+        () => {
+            type Input = u8;
+
+            #[inline(always)]
+            fn input(code: u8, _: u8) -> u8 {
+                code
+            }
+
+            #[inline(always)]
+            fn offset(zero: u8) -> i32 {
+                i32::from(zero)
+            }
+        };
+    }
+
+    impl Dot for Avx512Vnni {
+        unsigned_input!();
+        type Vector = __m512i;
+        const LANES: usize = 16;
+        const STEP: usize = 4;
+        const VECTORS: usize = 3;
+        const ROWS: usize = 9;
+
+        #[inline(always)]
+        unsafe fn zero() -> __m512i {
+            // SAFETY: the processor has AVX-512, as the caller grants.
+            unsafe { _mm512_setzero_si512() }
+        }
+
+        #[inline(always)]
+        unsafe fn weights(from: *const i8) -> __m512i {
+            // SAFETY: there are 64 weights, as the caller grants; read unaligned.
+            unsafe { _mm512_loadu_si512(from.cast()) }
+        }
+
+        #[inline(always)]
+        unsafe fn inputs(from: *const u8) -> __m512i {
+            // SAFETY: there are four inputs, as the caller grants; read unaligned.
+            unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(sums: __m512i, inputs: __m512i, weights: __m512i) -> __m512i {
+            // SAFETY: the processor has VNNI, as the caller grants.
+            unsafe { _mm512_dpbusd_epi32(sums, inputs, weights) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(to: *mut i32, sums: __m512i) {
+            // SAFETY: there is room for 16 sums, as the caller grants; written unaligned.
+            unsafe { _mm512_storeu_si512(to.cast(), sums) }
+        }
+    }
+
+    impl Dot for AvxVnni {
+        unsigned_input!();
+        type Vector = __m256i;
+        const LANES: usize = 8;
+        const STEP: usize = 4;
+        const VECTORS: usize = 2;
+        const ROWS: usize = 6;
+
+        #[inline(always)]
+        unsafe fn zero() -> __m256i {
+            // SAFETY: the processor has AVX2, as the caller grants.
+            unsafe { _mm256_setzero_si256() }
+        }
+
+        #[inline(always)]
+        unsafe fn weights(from: *const i8) -> __m256i {
+            // SAFETY: there are 32 weights, as the caller grants; read unaligned.
+            unsafe { _mm256_loadu_si256(from.cast()) }
+        }
+
+        #[inline(always)]
+        unsafe fn inputs(from: *const u8) -> __m256i {
+            // SAFETY: there are four inputs, as the caller grants; read unaligned.
+            unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(sums: __m256i, inputs: __m256i, weights: __m256i) -> __m256i {
+            // SAFETY: the processor has AVX-VNNI, as the caller grants.
+            unsafe { _mm256_dpbusd_avx_epi32(sums, inputs, weights) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(to: *mut i32, sums: __m256i) {
+            // SAFETY: there is room for eight sums, as the caller grants; written unaligned.
+            unsafe { _mm256_storeu_si256(to.cast(), sums) }
+        }
+    }
+
+    impl Dot for Avx2 {
+        type Input = i16;
+        type Vector = __m256i;
+        const LANES: usize = 8;
+        const STEP: usize = 2;
+        const VECTORS: usize = 2;
+        const ROWS: usize = 5;
+
+        #[inline(always)]
+        fn input(code: u8, zero: u8) -> i16 {
+            i16::from(code) - i16::from(zero)
+        }
+
+        #[inline(always)]
+        fn offset(_: u8) -> i32 {
+            0
+        }
+
+        #[inline(always)]
+        unsafe fn zero() -> __m256i {
+            // SAFETY: the processor has AVX2, as the caller grants.
+            unsafe { _mm256_setzero_si256() }
+        }
+
+        #[inline(always)]
+        unsafe fn weights(from: *const i8) -> __m256i {
+            // SAFETY: there are 16 weights, as the caller grants; read unaligned.
+            unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())) }
+        }
+
+        #[inline(always)]
+        unsafe fn inputs(from: *const i16) -> __m256i {
+            // SAFETY: there are two inputs, as the caller grants; read unaligned.
+            unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(sums: __m256i, inputs: __m256i, weights: __m256i) -> __m256i {
+            // SAFETY: the processor has AVX2, as the caller grants.
+            unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(inputs, weights)) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(to: *mut i32, sums: __m256i) {
+            // SAFETY: there is room for eight sums, as the caller grants; written unaligned.
+            unsafe { _mm256_storeu_si256(to.cast(), sums) }
+        }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+pub(super) use neon::DotProduct;
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    #[allow(clippy::wildcard_imports)] // Their names say where they are from.
+    use std::arch::aarch64::*;
+    use std::arch::asm;
+
+    use super::Dot;
+
+    /// `sdot` on four sums: four signed inputs times four signed weights.
+    pub(in super::super) struct DotProduct;
+
+    impl Dot for DotProduct {
+        type Input = i8;
+        type Vector = int32x4_t;
+        const LANES: usize = 4;
+        const STEP: usize = 4;
+        const VECTORS: usize = 3;
+        const ROWS: usize = 8;
+
+        #[inline(always)]
+        fn input(code: u8, _: u8) -> i8 {
+            // The code less 128: the same bits but the highest.
+            (code ^ 128).cast_signed()
+        }
+
+        #[inline(always)]
+        fn offset(zero: u8) -> i32 {
+            i32::from(zero) - 128
+        }
+
+        #[inline(always)]
+        unsafe fn zero() -> int32x4_t {
+            // SAFETY: the processor has NEON, as the caller grants.
+            unsafe { vdupq_n_s32(0) }
+        }
+
+        #[inline(always)]
+        unsafe fn weights(from: *const i8) -> int32x4_t {
+            // SAFETY: there are 16 weights, as the caller grants.
+            unsafe { vreinterpretq_s32_s8(vld1q_s8(from)) }
+        }
+
+        #[inline(always)]
+        unsafe fn inputs(from: *const i8) -> int32x4_t {
+            // SAFETY: there are four inputs, as the caller grants; read unaligned.
+            unsafe { vdupq_n_s32(from.cast::<i32>().read_unaligned()) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(mut sums: int32x4_t, inputs: int32x4_t, weights: int32x4_t) -> int32x4_t {
+            // SAFETY: the processor has the dot product, as the caller grants. The instruction
+            // changes nothing but its first register. (Its intrinsic is not stable yet.)
+            unsafe {
+                asm!(
+                    ".arch_extension dotprod",
+                    "sdot {sums:v}.4s, {inputs:v}.16b, {weights:v}.16b",
+                    sums = inout(vreg) sums,
+                    inputs = in(vreg) inputs,
+                    weights = in(vreg) weights,
+                    options(pure, nomem, nostack, preserves_flags),
+                );
+            }
+            sums
+        }
+
+        #[inline(always)]
+        unsafe fn store(to: *mut i32, sums: int32x4_t) {
+            // SAFETY: there is room for four sums, as the caller grants.
+            unsafe { vst1q_s32(to, sums) }
+        }
+    }
+}

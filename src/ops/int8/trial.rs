@@ -1,0 +1,172 @@
+//! Layers of which it is not decided yet whether they are computed in eight bits.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use candle_core::{DType, Result, Tensor};
+
+use crate::ops::Activation;
+use crate::ops::linear::Weights;
+
+/// What an undecided layer computes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Computes {
+    /// The weights as they are.
+    Full,
+    /// Those in eight bits.
+    Int8,
+    /// Both: the result is the full one, and the difference is noted.
+    Both,
+}
+
+/// A dense layer that has its weights twice until it is settled which ones it keeps.
+pub struct Trial {
+    name: String,
+    settled: OnceLock<Weights>,
+    /// Nothing once it is settled.
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Clone)]
+struct Open {
+    full: Arc<Weights>,
+    int8: Arc<Weights>,
+    computes: Computes,
+    loss: Loss,
+}
+
+/// Sums of squares over all that a layer computed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Loss {
+    differences: f64,
+    results: f64,
+}
+
+impl Trial {
+    pub(in crate::ops) fn new(name: &str, full: Weights, int8: Weights) -> Self {
+        let open = Open {
+            full: Arc::new(full),
+            int8: Arc::new(int8),
+            computes: Computes::Full,
+            loss: Loss::default(),
+        };
+        Self {
+            name: name.to_owned(),
+            settled: OnceLock::new(),
+            open: Mutex::new(Some(open)),
+        }
+    }
+
+    /// The layer's name in the checkpoint.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Chooses what is computed with from here on; nothing has been noted then.
+    pub fn compute_with(&self, computes: Computes) {
+        if let Some(open) = self.open().as_mut() {
+            open.computes = computes;
+            open.loss = Loss::default();
+        }
+    }
+
+    /// The root of the mean square of what eight bits changed, in units of that of the results in
+    /// full; nothing where the layer has not computed both.
+    pub fn loss(&self) -> Option<f64> {
+        let loss = self.open().as_ref()?.loss;
+        (loss.results > 0.0).then(|| (loss.differences / loss.results).sqrt())
+    }
+
+    /// Keeps the weights in eight bits, or those in full, and lets go of the others. The first
+    /// time decides.
+    pub fn settle(&self, in_eight_bits: bool) {
+        let Some(Open { full, int8, .. }) = self.open().take() else {
+            return;
+        };
+        let kept = if in_eight_bits { int8 } else { full };
+        let kept = Arc::try_unwrap(kept).unwrap_or_else(|shared| (*shared).clone());
+        // There was none, for it was open.
+        let _ = self.settled.set(kept);
+    }
+
+    /// What the layer has settled on.
+    pub(in crate::ops) fn settled(&self) -> Option<&Weights> {
+        self.settled.get()
+    }
+
+    /// What the weights take in full, while they are there.
+    pub fn full_bytes(&self) -> u64 {
+        self.open().as_ref().map_or(0, |open| open.full.bytes())
+    }
+
+    /// What the weights that were kept take.
+    pub fn kept_bytes(&self) -> u64 {
+        self.settled().map_or(0, Weights::bytes)
+    }
+
+    /// For what is the same of both.
+    pub(in crate::ops) fn with_weights<R>(&self, of: impl Fn(&Weights) -> R) -> R {
+        if let Some(settled) = self.settled() {
+            return of(settled);
+        }
+        let full = self.open().as_ref().map(|open| Arc::clone(&open.full));
+        match (full, self.settled()) {
+            (Some(full), _) => of(&full),
+            (None, Some(settled)) => of(settled),
+            (None, None) => unreachable!("a layer is open or settled"),
+        }
+    }
+
+    pub(in crate::ops) fn forward(
+        &self,
+        x: &Tensor,
+        activation: Option<Activation>,
+    ) -> Result<Tensor> {
+        if let Some(settled) = self.settled() {
+            return settled.forward(x, activation);
+        }
+        // Not locked while it computes, which other threads may do at the same time.
+        let Some(open) = self.open().clone() else {
+            return self.forward(x, activation);
+        };
+        match open.computes {
+            Computes::Full => open.full.forward(x, activation),
+            Computes::Int8 => open.int8.forward(x, activation),
+            Computes::Both => {
+                let full = open.full.forward(x, activation)?;
+                let int8 = open.int8.forward(x, activation)?;
+                self.note(&full, &int8)?;
+                Ok(full)
+            }
+        }
+    }
+
+    fn note(&self, full: &Tensor, int8: &Tensor) -> Result<()> {
+        let values = |x: &Tensor| x.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+        let mut loss = Loss::default();
+        for (full, int8) in values(full)?.into_iter().zip(values(int8)?) {
+            loss.differences += f64::from(int8 - full).powi(2);
+            loss.results += f64::from(full).powi(2);
+        }
+        if let Some(open) = self.open().as_mut() {
+            open.loss.differences += loss.differences;
+            open.loss.results += loss.results;
+        }
+        Ok(())
+    }
+
+    /// What is still open. A thread that panicked left it as it was: nothing is half done.
+    fn open(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Trial {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Trial")
+            .field("name", &self.name)
+            .field("settled", &self.settled.get().is_some())
+            .finish_non_exhaustive()
+    }
+}
