@@ -8,6 +8,9 @@ use super::Int8Weights;
 /// number, halves to even ones: as the CPU form does, where candle's own rounding has them away from 0.
 const ROUND: f64 = 12_582_912.0;
 
+/// From one code to the next, of numbers between 0 and 1.
+const STEP: f64 = 1.0 / 255.0;
+
 /// Code of a weight of 0: candle has no signed bytes.
 const ZERO_WEIGHT: f64 = 128.0;
 
@@ -53,7 +56,7 @@ impl PortableInt8 {
         let nothing = x.narrow(1, 0, 1)?.zeros_like()?;
         let least = x.min_keepdim(1)?.minimum(&nothing)?;
         let largest = x.max_keepdim(1)?.maximum(&nothing)?;
-        let scale = ((largest / 255.0)? - (&least / 255.0)?)?;
+        let scale = (largest.affine(STEP, 0.0)? - least.affine(STEP, 0.0)?)?;
         let inverse = scale.maximum(f64::from(f32::MIN_POSITIVE))?.recip()?;
         let zero = least.mul(&inverse)?.affine(-1.0, ROUND)?;
         let zero = zero.minimum(ROUND + 255.0)?;

@@ -16,6 +16,9 @@ pub(super) struct RowScale {
 /// ones, and leaves that in the low bits.
 const ROUND: f32 = 12_582_912.0;
 
+/// From one code to the next, of numbers between 0 and 1.
+const STEP: f32 = 1.0 / 255.0;
+
 /// The range of a row, stretched to hold 0.
 ///
 /// Bits of floats are in the order of whole numbers where those of negative ones are turned over:
@@ -46,7 +49,7 @@ fn turned(bits: i32) -> i32 {
 pub(super) fn quantise<D: Dot>(row: &[f32], codes: &mut [D::Input]) -> RowScale {
     let (least, largest) = range(row);
     // One by one, for their difference may be infinite.
-    let scale = largest / 255.0 - least / 255.0;
+    let scale = largest * STEP - least * STEP;
     if !least.is_finite() || !largest.is_finite() {
         codes.fill(D::Input::default());
         return RowScale {
