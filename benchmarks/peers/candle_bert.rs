@@ -59,7 +59,11 @@ fn batches(folder: &Path, size: usize) -> Result<Vec<[Tensor; 3]>, Failure> {
             });
             Tensor::from_iter(padded, &Device::Cpu)?.reshape((windows.len(), longest))
         };
-        Ok([tensor(&|at| ids[at])?, tensor(&|_| 1)?, tensor(&|at| types[at])?])
+        Ok([
+            tensor(&|at| ids[at])?,
+            tensor(&|_| 1)?,
+            tensor(&|at| types[at])?,
+        ])
     });
     batches.collect()
 }
@@ -100,7 +104,10 @@ fn main() -> Result<(), Failure> {
         line?;
         let seconds = compute(&model, &batches)?.as_secs_f64();
         let peak_bytes = memory.peaks().anonymous;
-        println!("{}", json!({ "seconds": seconds, "peak_bytes": peak_bytes }));
+        println!(
+            "{}",
+            json!({ "seconds": seconds, "peak_bytes": peak_bytes })
+        );
     }
     Ok(())
 }

@@ -142,6 +142,12 @@ macro_rules! with_function {
 }
 pub(super) use with_function;
 
+/// Applies the activation to all values.
+pub(super) fn activate(values: &mut [f32], activation: Activation) {
+    let (stride, columns) = (values.len().max(1), 0..values.len());
+    activate_columns(values, stride, columns, activation);
+}
+
 /// Applies the activation to some columns of all rows, which lie `stride` apart.
 pub(super) fn activate_columns(
     values: &mut [f32],

@@ -86,27 +86,45 @@ pub(super) fn erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
         simd,
         x2,
         [
-            -2.726_142_3e-10,
-            2.770_681_4e-8,
-            -2.101_024e-6,
-            -5.692_506_4e-5,
-            -7.349_906_3e-4,
-            -2.954_6e-3,
-            -1.609_603_3e-2,
+            2.726_142_3e-10,
+            -2.770_681_4e-8,
+            2.101_024e-6,
+            5.692_506_4e-5,
+            7.349_906_3e-4,
+            2.954_6e-3,
+            1.609_603_3e-2,
         ],
     );
     let q = polynomial(
         simd,
         x2,
         [
-            -1.456_607_2e-5,
-            -2.133_740_6e-4,
-            -1.682_827e-3,
-            -7.373_329e-3,
-            -1.426_473_9e-2,
+            1.456_607_2e-5,
+            2.133_740_6e-4,
+            1.682_827e-3,
+            7.373_329e-3,
+            1.426_473_9e-2,
         ],
     );
-    simd.div_f32s(simd.mul_f32s(x, p), q)
+    simd.mul_f32s(simd.mul_f32s(x, p), reciprocal(simd, q))
+}
+
+/// `1 / x` within 2e-7 of it, of positive numbers that are neither very large nor very small: in
+/// less than half the time of a division, and the same with every instruction set.
+///
+/// Taken from the bits, which hold a logarithm, the first guess is within an eighth; each step of
+/// Newton's squares that.
+#[inline(always)]
+fn reciprocal<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let one = simd.splat_f32s(1.0);
+    let minus_x = simd.neg_f32s(x);
+    let bits = simd.sub_u32s(simd.splat_u32s(0x7ef3_11c3), simd.transmute_u32s_f32s(x));
+    let mut guess = simd.transmute_f32s_u32s(bits);
+    for _ in 0..3 {
+        let missing = simd.mul_add_e_f32s(minus_x, guess, one);
+        guess = simd.mul_add_e_f32s(missing, guess, guess);
+    }
+    guess
 }
 
 /// `tanh`, by way of [`exp`].
@@ -193,6 +211,18 @@ mod tests {
         assert!((erf(50.0) - 1.0).abs() < 5e-7);
         assert!((erf(f32::NEG_INFINITY) + 1.0).abs() < 5e-7);
         assert!(erf(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn reciprocal_is_close() {
+        for arch in all() {
+            let reciprocal = scalar!(reciprocal, arch);
+            for x in sweep(0.014, 8.0) {
+                let error = (f64::from(reciprocal(x)) * f64::from(x) - 1.0).abs();
+                assert!(error < 2e-7, "1 / {x} is off by {error}");
+            }
+            assert!(reciprocal(f32::NAN).is_nan());
+        }
     }
 
     #[test]

@@ -141,10 +141,7 @@ fn weigh<S: Simd>(
     let padded_length = length.next_multiple_of(COLUMNS);
     let padded_size = view.head_size.next_multiple_of(width::<S>(VECTORS));
     let scores = &mut scratch.scores[..rows.len() * padded_length];
-    let mut reciprocals = [0.0; COLUMNS];
-    for (scores, reciprocal) in scores.chunks_exact_mut(padded_length).zip(&mut reciprocals) {
-        *reciprocal = 1.0 / exponentiate(simd, scores);
-    }
+    let reciprocals = exponentiate(simd, scores, padded_length);
     let left = Rows {
         stride: padded_length,
         ..Rows::tight(scores, rows.len(), length)
@@ -200,13 +197,20 @@ fn pack<S: Simd>(view: &HeadView<'_>, sequence: &Range<usize>, scratch: &mut Scr
         .resize(head_size * length.next_multiple_of(COLUMNS), 0.0);
     let panels = scratch.keys.chunks_exact_mut(head_size * width);
     for (number, panel) in panels.enumerate() {
-        let tokens = sequence.clone().skip(number * width).take(width);
+        let first = sequence.start + number * width;
+        let tokens = first..sequence.end.min(first + width).max(first);
         if tokens.len() < width {
             panel.fill(0.0);
         }
-        for (lane, token) in tokens.enumerate() {
-            for (row, &key) in panel.chunks_exact_mut(width).zip(view.part(token, 1)) {
-                row[lane] = key;
+        for lane in (0..tokens.len()).step_by(SIDE) {
+            let key = |more: usize| view.part(first + lane + more, 1);
+            let rest = tokens.len() - lane;
+            if rest >= SIDE {
+                put_square(panel, width, lane, [key(0), key(1), key(2), key(3)]);
+            } else {
+                for more in 0..rest {
+                    put(panel, width, lane + more, key(more));
+                }
             }
         }
     }
@@ -221,6 +225,41 @@ fn pack<S: Simd>(view: &HeadView<'_>, sequence: &Range<usize>, scratch: &mut Scr
             values.copy_from_slice(&view.part(token, 2)[features.clone()]);
             padding.fill(0.0);
         }
+    }
+}
+
+/// Keys of this many tokens are turned into columns together, a square at a time.
+const SIDE: usize = 4;
+
+/// Makes a token's key a column of the panel.
+#[inline(always)]
+fn put(panel: &mut [f32], width: usize, lane: usize, key: &[f32]) {
+    for (row, &key) in panel.chunks_exact_mut(width).zip(key) {
+        row[lane] = key;
+    }
+}
+
+/// The same of the keys of several tokens: squares of them are turned in the registers, where
+/// number after number would be written far from the last.
+#[inline(always)]
+fn put_square(panel: &mut [f32], width: usize, lane: usize, keys: [&[f32]; SIDE]) {
+    let (a, rest) = keys[0].as_chunks::<SIDE>();
+    let [b, c, d] = [1, 2, 3].map(|token| keys[token].as_chunks::<SIDE>().0);
+    let squares = a.iter().zip(b).zip(c).zip(d);
+    for (rows, (((a, b), c), d)) in panel.chunks_exact_mut(SIDE * width).zip(squares) {
+        for (feature, row) in rows.chunks_exact_mut(width).enumerate() {
+            let column = [a[feature], b[feature], c[feature], d[feature]];
+            row[lane..lane + SIDE].copy_from_slice(&column);
+        }
+    }
+    let done = keys[0].len() - rest.len();
+    for (token, key) in keys.into_iter().enumerate() {
+        put(
+            &mut panel[done * width..],
+            width,
+            lane + token,
+            &key[done..],
+        );
     }
 }
 
@@ -305,34 +344,40 @@ fn multiply<S: Simd>(
     }
 }
 
-/// Replaces scores by `exp(score - largest)` and returns their sum.
+/// Replaces each row of scores by `exp(score - largest)`, and gives one by the sum of each.
 ///
-/// The length is a multiple of [`LANES`]; scores of minus infinity become 0. What partial sums
-/// there are does not depend on the instruction set.
+/// Rows are a multiple of [`COLUMNS`] long; scores of minus infinity become 0. What partial sums
+/// there are does not depend on the instruction set. Each step is done for all rows before the
+/// next, so that no row waits for the end of a step of its own.
 #[inline(always)]
-fn exponentiate<S: Simd>(simd: S, scores: &mut [f32]) -> f32 {
-    let (chunks, _) = scores.as_chunks_mut::<LANES>();
-    let mut largest = [f32::NEG_INFINITY; LANES];
-    for chunk in &*chunks {
-        for lane in 0..LANES {
-            // Not `max`: NaN must come out as NaN, which the exponential sees to.
-            largest[lane] = if chunk[lane] > largest[lane] {
-                chunk[lane]
-            } else {
-                largest[lane]
-            };
+fn exponentiate<S: Simd>(simd: S, scores: &mut [f32], columns: usize) -> [f32; COLUMNS] {
+    let mut largest = [f32::NEG_INFINITY; COLUMNS];
+    for (row, largest) in scores.chunks_exact(columns).zip(&mut largest) {
+        let mut most = simd.splat_f32s(f32::NEG_INFINITY);
+        let (vectors, _) = S::as_simd_f32s(row);
+        for &vector in vectors {
+            // Not the larger of both: NaN must come out as NaN, which the exponential sees to.
+            most = simd.select_f32s(simd.less_than_f32s(most, vector), vector, most);
+        }
+        *largest = simd.reduce_max_f32s(most);
+    }
+    let mut sums = [[0.0_f32; LANES]; COLUMNS];
+    let rows = scores.chunks_exact_mut(columns).zip(largest);
+    for ((row, largest), sums) in rows.zip(&mut sums) {
+        let largest = simd.splat_f32s(largest);
+        let (chunks, _) = row.as_chunks_mut::<LANES>();
+        let (sums, _) = S::as_mut_simd_f32s(sums);
+        for chunk in chunks {
+            let (scores, _) = S::as_mut_simd_f32s(chunk);
+            for (score, sum) in scores.iter_mut().zip(&mut *sums) {
+                *score = exp_below(simd, simd.sub_f32s(*score, largest));
+                *sum = simd.add_f32s(*sum, *score);
+            }
         }
     }
-    let largest = largest.into_iter().fold(f32::NEG_INFINITY, f32::max);
-    let largest = simd.splat_f32s(largest);
-    let mut sums = [0.0_f32; LANES];
-    for chunk in chunks {
-        let (scores, _) = S::as_mut_simd_f32s(chunk);
-        let (sums, _) = S::as_mut_simd_f32s(&mut sums);
-        for (score, sum) in scores.iter_mut().zip(sums) {
-            *score = exp_below(simd, simd.sub_f32s(*score, largest));
-            *sum = simd.add_f32s(*sum, *score);
-        }
+    let mut reciprocals = [0.0; COLUMNS];
+    for (reciprocal, sums) in reciprocals.iter_mut().zip(sums) {
+        *reciprocal = 1.0 / total(sums);
     }
-    total(sums)
+    reciprocals
 }

@@ -1,8 +1,13 @@
 //! The innermost loop of products in eight bits: sums of products of neighbouring inputs, as the
-//! processor's own instructions make them.
+//! processor's own instructions make them, and then what they stand for.
 //!
 //! As in the product of `f32` the bounds are asserted once a tile, and the loop reads through
-//! pointers. All sums are of whole numbers and exact, so that every instruction set gives the same.
+//! pointers. All sums are of whole numbers and exact, and what they stand for is made of them by
+//! the same multiplications and additions, so that every instruction set gives the same.
+
+use std::mem::MaybeUninit;
+
+use super::rows::RowScale;
 
 /// The instructions that multiply small whole numbers and add the products up.
 ///
@@ -42,8 +47,37 @@ pub(super) trait Dot {
     /// Adds to each sum the products of the inputs and its weights.
     unsafe fn add(sums: Self::Vector, inputs: Self::Vector, weights: Self::Vector) -> Self::Vector;
 
-    /// Writes `LANES` sums.
-    unsafe fn store(to: *mut i32, sums: Self::Vector);
+    /// Writes `LANES` results: `(sum - offset · sum of weights) · scale of output · scale of row + bias`,
+    /// each multiplication and addition rounded by itself.
+    unsafe fn finish(sums: Self::Vector, outputs: Outputs, row: RowScale, to: *mut f32);
+}
+
+/// Where there is what a tile's outputs have in common for all rows, a number for each.
+#[derive(Clone, Copy)]
+pub(super) struct Outputs {
+    /// Sums of all weights.
+    pub(super) sums: *const i32,
+    pub(super) scales: *const f32,
+    pub(super) bias: *const f32,
+}
+
+impl Outputs {
+    /// The same of later outputs.
+    ///
+    /// # Safety
+    ///
+    /// There are so many more.
+    #[inline(always)]
+    unsafe fn skip(self, outputs: usize) -> Self {
+        // SAFETY: as the caller grants.
+        unsafe {
+            Self {
+                sums: self.sums.add(outputs),
+                scales: self.scales.add(outputs),
+                bias: self.bias.add(outputs),
+            }
+        }
+    }
 }
 
 /// Outputs of a tile.
@@ -51,7 +85,18 @@ pub(super) const fn width<D: Dot>() -> usize {
     D::VECTORS * D::LANES
 }
 
-/// The sums of a few rows of inputs with a panel of weights.
+/// What a panel's outputs have in common for all rows; each as long as the tile is wide.
+#[derive(Clone, Copy)]
+pub(super) struct PanelScales<'a> {
+    /// Sums of each output's weights.
+    pub(super) sums: &'a [i32],
+    /// What its weights are multiplied by.
+    pub(super) scales: &'a [f32],
+    /// What is added.
+    pub(super) bias: &'a [f32],
+}
+
+/// The products of a few rows of inputs with a panel of weights.
 pub(super) struct Tile<'a, Input> {
     pub(super) rows: usize,
     /// Inputs of a row, by steps.
@@ -61,8 +106,12 @@ pub(super) struct Tile<'a, Input> {
     pub(super) left_stride: usize,
     /// For each step the weights of [`width`] outputs, `STEP` an output.
     pub(super) panel: &'a [i8],
-    /// Rows of [`width`] sums.
-    pub(super) sums: &'a mut [i32],
+    pub(super) outputs: PanelScales<'a>,
+    /// One for each row.
+    pub(super) scales: &'a [RowScale],
+    /// Rows of [`width`] numbers, `result_stride` apart; all are written.
+    pub(super) result: &'a mut [MaybeUninit<f32>],
+    pub(super) result_stride: usize,
 }
 
 /// Computes a tile of 1 to `D::ROWS` rows.
@@ -99,13 +148,25 @@ unsafe fn rows<D: Dot, const ROWS: usize, const VECTORS: usize>(tile: Tile<'_, D
     assert!(tile.rows == ROWS && D::VECTORS == VECTORS);
     assert!((ROWS - 1) * tile.left_stride + depth <= tile.left.len());
     assert!(depth * width <= tile.panel.len());
-    assert!(ROWS * width <= tile.sums.len());
+    assert!((ROWS - 1) * tile.result_stride + width <= tile.result.len());
+    let PanelScales { sums, scales, bias } = tile.outputs;
+    assert!(width <= sums.len() && width <= scales.len() && width <= bias.len());
+    let outputs = Outputs {
+        sums: sums.as_ptr(),
+        scales: scales.as_ptr(),
+        bias: bias.as_ptr(),
+    };
+    let rows: &[RowScale; ROWS] = tile
+        .scales
+        .first_chunk()
+        .expect("OK because a row has a scale");
     let mut left = tile.left.as_ptr();
     let mut panel = tile.panel.as_ptr();
     // SAFETY: the instructions are there, as the caller grants. It is asserted above that each row
-    // on the left has `steps * STEP` inputs, the panel `steps * STEP * width` weights, and the
-    // result `width` sums a row. `left` and `panel` are borrowed shared, `sums` alone. After the
-    // last step both pointers are at most one past the end of what was read.
+    // on the left has `steps * STEP` inputs, the panel `steps * STEP * width` weights, and that
+    // there are `width` outputs of whatever they have and of each row of the result. All but the
+    // result is borrowed shared, and that alone. After the last step the pointers of the loop are
+    // at most one past the end of what was read.
     unsafe {
         let mut sums = [[D::zero(); VECTORS]; ROWS];
         for _ in 0..tile.steps {
@@ -122,10 +183,12 @@ unsafe fn rows<D: Dot, const ROWS: usize, const VECTORS: usize>(tile: Tile<'_, D
             panel = panel.add(width * D::STEP);
             left = left.add(D::STEP);
         }
-        for (row, sums) in sums.into_iter().enumerate() {
+        let result = tile.result.as_mut_ptr().cast::<f32>();
+        for ((number, sums), row) in sums.into_iter().enumerate().zip(rows) {
             for (vector, sum) in sums.into_iter().enumerate() {
-                let place = row * width + vector * D::LANES;
-                D::store(tile.sums.as_mut_ptr().add(place), sum);
+                let first = vector * D::LANES;
+                let to = result.add(number * tile.result_stride + first);
+                D::finish(sum, outputs.skip(first), *row, to);
             }
         }
     }

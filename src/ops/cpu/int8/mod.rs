@@ -6,16 +6,17 @@ mod sets;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use std::mem::MaybeUninit;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::elementwise::activate_columns;
+use super::contiguous;
+use super::elementwise::activate;
 use super::product::tiles;
-use super::{contiguous, threads};
+use super::threads::{self, as_written, written};
 use crate::ops::Activation;
 use crate::ops::int8::Int8Weights;
-use kernel::{Dot, Tile, multiply, width};
+use kernel::{Dot, PanelScales, Tile, multiply, width};
 use rows::{RowScale, quantise};
 use sets::{Instructions, Scalar, Set};
 
@@ -23,7 +24,7 @@ use sets::{Instructions, Scalar, Set};
 /// second-level cache, and a tile's rows in the first.
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// Sums in the largest tile of any instruction set.
+/// Numbers in the largest tile of any instruction set.
 const LARGEST_TILE: usize = 9 * 48;
 
 /// The weights of a dense layer, cut into panels of a few outputs: for each few inputs that are
@@ -126,13 +127,14 @@ impl CustomOp1 for Dense<'_> {
             bail!("a dense layer of {wanted} inputs was given {inputs}")
         }
         let outputs = self.groups.iter().map(Int8Panels::outputs).sum();
-        let mut result = vec![0.0; rows * outputs];
         let part = rows.div_ceil(threads::available()).max(1);
-        threads::for_each_chunk(&mut result, part * outputs, |number, result| {
+        let compute = |number: usize, result: &mut [MaybeUninit<f32>]| {
             let rows = result.len() / outputs;
             let left = &left[number * part * inputs..][..rows * inputs];
             self.compute(rows, left, inputs, result, outputs);
-        });
+        };
+        // SAFETY: tiles write all outputs of all rows, or panic.
+        let result = unsafe { written(rows * outputs, part * outputs, compute) };
         Ok((CpuStorage::F32(result), Shape::from((rows, outputs))))
     }
 }
@@ -144,7 +146,7 @@ impl Dense<'_> {
         rows: usize,
         left: &[f32],
         left_stride: usize,
-        result: &mut [f32],
+        result: &mut [MaybeUninit<f32>],
         result_stride: usize,
     ) {
         let (mut first_input, mut first_output) = (0, 0);
@@ -176,7 +178,7 @@ struct Product<'a> {
     left_stride: usize,
     /// Where the outputs begin in a row of the result.
     first_output: usize,
-    result: &'a mut [f32],
+    result: &'a mut [MaybeUninit<f32>],
     result_stride: usize,
 }
 
@@ -256,49 +258,70 @@ impl Product<'_> {
         }
         let count = panels.outputs.div_ceil(width);
         let at_once = (BLOCK_BYTES / (depth * width).max(1)).max(1);
-        let mut sums = [0; LARGEST_TILE];
         for first in (0..count).step_by(at_once) {
             let end = count.min(first + at_once);
             for (row, rows) in tiles(self.rows, D::ROWS) {
+                let result = &mut self.result[row * self.result_stride..];
                 for panel in first..end {
+                    let outputs = panel * width..(panel + 1) * width;
+                    let tile = Tile {
+                        rows,
+                        steps: depth / D::STEP,
+                        left: &codes[row * depth..],
+                        left_stride: depth,
+                        panel: &panels.values[panel * depth * width..][..depth * width],
+                        outputs: PanelScales {
+                            sums: &panels.sums[outputs.clone()],
+                            scales: &panels.scales[outputs.clone()],
+                            bias: &panels.bias[outputs.clone()],
+                        },
+                        scales: &scales[row..],
+                        result: &mut result[self.first_output + outputs.start..],
+                        result_stride: self.result_stride,
+                    };
                     // SAFETY: as the caller grants.
                     unsafe {
-                        multiply::<D>(Tile {
-                            rows,
-                            steps: depth / D::STEP,
-                            left: &codes[row * depth..],
-                            left_stride: depth,
-                            panel: &panels.values[panel * depth * width..][..depth * width],
-                            sums: &mut sums,
-                        });
-                    }
-                    let outputs = panel * width..panels.outputs.min((panel + 1) * width);
-                    for (number, sums) in sums.chunks_exact(width).take(rows).enumerate() {
-                        let start = (row + number) * self.result_stride + self.first_output;
-                        let result = &mut self.result[start..][outputs.clone()];
-                        panels.finish(outputs.clone(), sums, scales[row + number], result);
+                        match panels.outputs - outputs.start {
+                            columns if columns < width => at_the_edge::<D>(tile, columns),
+                            _ => multiply::<D>(tile),
+                        }
                     }
                 }
-            }
-            if let Some(activation) = self.activation {
-                let columns = self.first_output + first * width
-                    ..self.first_output + panels.outputs.min(end * width);
-                activate_columns(self.result, self.result_stride, columns, activation);
+                if let Some(activation) = self.activation {
+                    let outputs = first * width..panels.outputs.min(end * width);
+                    let columns =
+                        self.first_output + outputs.start..self.first_output + outputs.end;
+                    for row in result.chunks_mut(self.result_stride).take(rows) {
+                        // SAFETY: the tiles above have written these columns of these rows.
+                        let written = unsafe { as_written(&mut row[columns.clone()]) };
+                        activate(written, activation);
+                    }
+                }
             }
         }
     }
 }
 
-impl Int8Panels {
-    /// What the sums of a row stand for, and the bias.
-    #[inline(always)]
-    fn finish(&self, outputs: Range<usize>, sums: &[i32], row: RowScale, result: &mut [f32]) {
-        let (weights, scales) = (&self.sums[outputs.clone()], &self.scales[outputs.clone()]);
-        let bias = &self.bias[outputs];
-        let places = result.iter_mut().zip(sums).zip(weights).zip(scales);
-        for ((((result, &sum), &weights), &scale), &bias) in places.zip(bias) {
-            let sum = sum.wrapping_sub(row.offset.wrapping_mul(weights));
-            *result = sum as f32 * scale * row.scale + bias;
-        }
+/// A tile of which only the first `columns` are in the result.
+///
+/// # Safety
+///
+/// The processor has the instructions of `D`.
+#[inline(always)]
+#[allow(clippy::needless_pass_by_value)] // All but its result goes on.
+unsafe fn at_the_edge<D: Dot>(tile: Tile<'_, D::Input>, columns: usize) {
+    let width = width::<D>();
+    let mut whole = [MaybeUninit::uninit(); LARGEST_TILE];
+    let rows = tile.rows;
+    let result = tile.result.chunks_mut(tile.result_stride).take(rows);
+    let narrow = Tile {
+        result: &mut whole,
+        result_stride: width,
+        ..tile
+    };
+    // SAFETY: as the caller grants.
+    unsafe { multiply::<D>(narrow) };
+    for (result, whole) in result.zip(whole.chunks_exact(width)) {
+        result[..columns].copy_from_slice(&whole[..columns]);
     }
 }

@@ -1,6 +1,7 @@
 //! The instruction sets that products in eight bits are made with.
 
-use super::kernel::Dot;
+use super::kernel::{Dot, Outputs};
+use super::rows::RowScale;
 
 /// Which instructions multiply. A value of this type stands for a processor that has them: it is
 /// made by [`Instructions::best`] and its like alone.
@@ -142,9 +143,16 @@ impl Dot for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn store(to: *mut i32, sums: [i32; 4]) {
-        // SAFETY: there is room for four sums, as the caller grants.
-        unsafe { to.cast::<[i32; 4]>().write_unaligned(sums) }
+    unsafe fn finish(sums: [i32; 4], outputs: Outputs, row: RowScale, to: *mut f32) {
+        for (lane, sum) in sums.into_iter().enumerate() {
+            // SAFETY: there are four outputs, as the caller grants.
+            unsafe {
+                let sum = sum - row.offset * *outputs.sums.add(lane);
+                let scaled = sum as f32 * *outputs.scales.add(lane);
+                to.add(lane)
+                    .write(scaled * row.scale + *outputs.bias.add(lane));
+            }
+        }
     }
 }
 
@@ -156,7 +164,7 @@ mod x86 {
     #[allow(clippy::wildcard_imports)] // Their names say where they are from.
     use std::arch::x86_64::*;
 
-    use super::Dot;
+    use super::{Dot, Outputs, RowScale};
 
     /// `vpdpbusd` on 16 sums: four unsigned inputs times four signed weights.
     pub(in super::super) struct Avx512Vnni;
@@ -166,6 +174,24 @@ mod x86 {
 
     /// Pairs of 16 bits: the products of unsigned and signed bytes of AVX2 would be cut off.
     pub(in super::super) struct Avx2;
+
+    /// See [`Dot::finish`], of eight outputs.
+    ///
+    /// # Safety
+    ///
+    /// The processor has AVX2, and there are eight outputs.
+    #[inline(always)]
+    unsafe fn finish(sums: __m256i, outputs: Outputs, row: RowScale, to: *mut f32) {
+        // SAFETY: as the caller grants; read and written unaligned.
+        unsafe {
+            let weights = _mm256_loadu_si256(outputs.sums.cast());
+            let zero = _mm256_mullo_epi32(weights, _mm256_set1_epi32(row.offset));
+            let sums = _mm256_cvtepi32_ps(_mm256_sub_epi32(sums, zero));
+            let scaled = _mm256_mul_ps(sums, _mm256_loadu_ps(outputs.scales));
+            let scaled = _mm256_mul_ps(scaled, _mm256_set1_ps(row.scale));
+            _mm256_storeu_ps(to, _mm256_add_ps(scaled, _mm256_loadu_ps(outputs.bias)));
+        }
+    }
 
     macro_rules! unsigned_input {
         () => {
@@ -216,9 +242,16 @@ mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn store(to: *mut i32, sums: __m512i) {
-            // SAFETY: there is room for 16 sums, as the caller grants; written unaligned.
-            unsafe { _mm512_storeu_si512(to.cast(), sums) }
+        unsafe fn finish(sums: __m512i, outputs: Outputs, row: RowScale, to: *mut f32) {
+            // SAFETY: there are 16 outputs, as the caller grants; read and written unaligned.
+            unsafe {
+                let weights = _mm512_loadu_si512(outputs.sums.cast());
+                let zero = _mm512_mullo_epi32(weights, _mm512_set1_epi32(row.offset));
+                let sums = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums, zero));
+                let scaled = _mm512_mul_ps(sums, _mm512_loadu_ps(outputs.scales));
+                let scaled = _mm512_mul_ps(scaled, _mm512_set1_ps(row.scale));
+                _mm512_storeu_ps(to, _mm512_add_ps(scaled, _mm512_loadu_ps(outputs.bias)));
+            }
         }
     }
 
@@ -255,9 +288,9 @@ mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn store(to: *mut i32, sums: __m256i) {
-            // SAFETY: there is room for eight sums, as the caller grants; written unaligned.
-            unsafe { _mm256_storeu_si256(to.cast(), sums) }
+        unsafe fn finish(sums: __m256i, outputs: Outputs, row: RowScale, to: *mut f32) {
+            // SAFETY: as the caller grants.
+            unsafe { finish(sums, outputs, row, to) }
         }
     }
 
@@ -304,9 +337,9 @@ mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn store(to: *mut i32, sums: __m256i) {
-            // SAFETY: there is room for eight sums, as the caller grants; written unaligned.
-            unsafe { _mm256_storeu_si256(to.cast(), sums) }
+        unsafe fn finish(sums: __m256i, outputs: Outputs, row: RowScale, to: *mut f32) {
+            // SAFETY: as the caller grants.
+            unsafe { finish(sums, outputs, row, to) }
         }
     }
 }
@@ -320,7 +353,7 @@ mod neon {
     use std::arch::aarch64::*;
     use std::arch::asm;
 
-    use super::Dot;
+    use super::{Dot, Outputs, RowScale};
 
     /// `sdot` on four sums: four signed inputs times four signed weights.
     pub(in super::super) struct DotProduct;
@@ -380,9 +413,14 @@ mod neon {
         }
 
         #[inline(always)]
-        unsafe fn store(to: *mut i32, sums: int32x4_t) {
-            // SAFETY: there is room for four sums, as the caller grants.
-            unsafe { vst1q_s32(to, sums) }
+        unsafe fn finish(sums: int32x4_t, outputs: Outputs, row: RowScale, to: *mut f32) {
+            // SAFETY: there are four outputs, as the caller grants.
+            unsafe {
+                let sums = vmlsq_n_s32(sums, vld1q_s32(outputs.sums), row.offset);
+                let scaled = vmulq_f32(vcvtq_f32_s32(sums), vld1q_f32(outputs.scales));
+                let scaled = vmulq_n_f32(scaled, row.scale);
+                vst1q_f32(to, vaddq_f32(scaled, vld1q_f32(outputs.bias)));
+            }
         }
     }
 }

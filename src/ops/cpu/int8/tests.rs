@@ -44,7 +44,7 @@ impl Case {
     fn on(&self, instructions: Instructions) -> Vec<Vec<f32>> {
         let panels = Int8Panels::on(instructions, &self.weights(), Some(&self.bias));
         let stride = self.outputs + 5;
-        let mut result = vec![f32::NAN; self.rows * stride];
+        let mut result = vec![MaybeUninit::new(f32::NAN); self.rows * stride];
         Product {
             panels: &panels,
             activation: None,
@@ -56,6 +56,8 @@ impl Case {
             result_stride: stride,
         }
         .compute();
+        // SAFETY: all were poison at least.
+        let result = unsafe { as_written(&mut result) };
         let rows = result.chunks_exact(stride).map(|row| {
             let (before, rest) = row.split_at(2);
             let (found, after) = rest.split_at(self.outputs);
@@ -219,9 +221,11 @@ fn codes_are_within_half_a_step() {
 
 #[test]
 fn short_slices_are_refused_before_anything_is_read() {
-    let tile = |left: usize, panel: usize, sums: usize| {
+    let tile = |left: usize, panel: usize, result: usize, outputs: usize, scales: usize| {
         std::panic::catch_unwind(|| {
-            let (left, panel, mut sums) = (vec![0; left], vec![0; panel], vec![0; sums]);
+            let (left, panel) = (vec![0; left], vec![0; panel]);
+            let mut result = vec![MaybeUninit::uninit(); result];
+            let (sums, floats) = (vec![0; outputs], vec![0.0; outputs]);
             // SAFETY: every processor has these instructions.
             unsafe {
                 multiply::<Scalar>(Tile {
@@ -230,14 +234,23 @@ fn short_slices_are_refused_before_anything_is_read() {
                     left: &left,
                     left_stride: 6,
                     panel: &panel,
-                    sums: &mut sums,
+                    outputs: PanelScales {
+                        sums: &sums,
+                        scales: &floats,
+                        bias: &floats,
+                    },
+                    scales: &vec![RowScale::default(); scales],
+                    result: &mut result,
+                    result_stride: 9,
                 });
             }
         })
         .is_ok()
     };
-    assert!(tile(17, 40, 24));
-    assert!(!tile(16, 40, 24));
-    assert!(!tile(17, 39, 24));
-    assert!(!tile(17, 40, 23));
+    assert!(tile(17, 40, 26, 8, 3));
+    assert!(!tile(16, 40, 26, 8, 3));
+    assert!(!tile(17, 39, 26, 8, 3));
+    assert!(!tile(17, 40, 25, 8, 3));
+    assert!(!tile(17, 40, 26, 7, 3));
+    assert!(!tile(17, 40, 26, 8, 2));
 }
