@@ -524,7 +524,7 @@ fn settings_that_cannot_be_are_refused() {
             ["--device", "gpu"],
             "known are auto, cpu, cuda, cuda:N and metal",
         ),
-        (["--dtype", "int4"], "known are f32, f16 and bf16"),
+        (["--dtype", "int4"], "known are f32, f16, bf16 and int8"),
         (["--dtype", "int3"], "int3"),
         (
             ["--protocol", "x"],

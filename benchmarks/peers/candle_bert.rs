@@ -47,7 +47,10 @@ fn batches(folder: &Path, size: usize) -> Result<Vec<[Tensor; 3]>, Failure> {
         found[0].to_vec1::<i64>()
     };
     let (ids, types, starts) = (read("ids")?, read("types")?, read("starts")?);
-    let starts: Vec<usize> = starts.iter().map(|&start| start as usize).collect();
+    let starts: Vec<usize> = starts
+        .into_iter()
+        .map(usize::try_from)
+        .collect::<Result<_, _>>()?;
     let mut windows: Vec<_> = starts.windows(2).map(|pair| pair[0]..pair[1]).collect();
     windows.sort_by_key(|window| std::cmp::Reverse(window.len()));
     let batches = windows.chunks(size).map(|windows| {

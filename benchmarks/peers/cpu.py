@@ -9,8 +9,7 @@ MODEL_DIR holds a BERT question-answering checkpoint (model_type "bert") with it
 of that shape instead, with its tokeniser, for speed alone. Each peer is a process that has loaded its model and waits; in
 each round each computes all windows once, and the order is turned by one from round to round. Before the rounds a peer
 tries its ways (batch sizes, streams) and keeps the fastest. Windows are run_qa.py's (384 tokens, overlap 128), sorted by
-length and padded to the longest of the batch. Of a peer only the forward passes are timed; spanbench's time is that of
-`throughput` in its record, tokenising and decoding included. Peak memory is the most anonymous memory a process had from
+length and padded to the longest of the batch. Only forward passes are timed: `throughput.windows_per_s` is spanbench's own. Peak memory is the most anonymous memory a process had from
 its start on (RssAnon); spanbench's holds the data set and its answers too.
 
 The table has medians over the rounds, and of the ratios of spanbench to each peer of its precision within a round.

@@ -19,7 +19,7 @@ pub struct CellArguments {
     /// Where to compute: auto (the best there is), cpu, cuda[:N] or metal [default: auto]
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
-    /// What weights are kept in: f32, f16 or bf16 [default: f32]
+    /// What weights are kept in: f32, f16, bf16 or int8 [default: f32]
     #[arg(long, value_name = "DTYPE")]
     dtype: Option<Precision>,
     #[command(flatten)]

@@ -251,7 +251,7 @@ struct Normalize<'a> {
 
 impl RowKernel for Normalize<'_> {
     #[inline(always)]
-    fn apply<S: Simd>(&self, _: S, row: usize, values: &mut [f32]) {
+    fn apply<S: Simd>(&self, simd: S, row: usize, values: &mut [f32]) {
         if let Some(residual) = self.residual {
             let residual = &residual[row * values.len()..][..values.len()];
             for (value, residual) in values.iter_mut().zip(residual) {
@@ -261,8 +261,8 @@ impl RowKernel for Normalize<'_> {
         let (mut mean, mut scale) = (0.0, 1.0);
         if let Some(epsilon) = self.epsilon {
             let count = values.len() as f32;
-            mean = sum(values) / count;
-            let variance = sum_of_squares(values, mean) / count;
+            mean = sum(simd, values) / count;
+            let variance = sum_of_squares(simd, values, mean) / count;
             scale = 1.0 / (variance + epsilon).sqrt();
         }
         for ((value, weight), bias) in values.iter_mut().zip(self.weight).zip(self.bias) {
@@ -273,12 +273,15 @@ impl RowKernel for Normalize<'_> {
 
 /// The sum of all values, in a fixed order.
 #[inline(always)]
-fn sum(values: &[f32]) -> f32 {
+fn sum<S: Simd>(simd: S, values: &[f32]) -> f32 {
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut lanes = [0.0_f32; LANES];
+    // As vectors, for what the compiler makes of arrays are narrow ones.
+    let (sums, _) = S::as_mut_simd_f32s(&mut lanes);
     for chunk in chunks {
-        for lane in 0..LANES {
-            lanes[lane] += chunk[lane];
+        let (values, _) = S::as_simd_f32s(chunk);
+        for (sum, &value) in sums.iter_mut().zip(values) {
+            *sum = simd.add_f32s(*sum, value);
         }
     }
     total(lanes) + rest.iter().sum::<f32>()
@@ -286,13 +289,16 @@ fn sum(values: &[f32]) -> f32 {
 
 /// The sum of the squared distances from `center`, in a fixed order.
 #[inline(always)]
-fn sum_of_squares(values: &[f32], center: f32) -> f32 {
+fn sum_of_squares<S: Simd>(simd: S, values: &[f32], center: f32) -> f32 {
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut lanes = [0.0_f32; LANES];
+    let (sums, _) = S::as_mut_simd_f32s(&mut lanes);
+    let centers = simd.splat_f32s(center);
     for chunk in chunks {
-        for lane in 0..LANES {
-            let distance = chunk[lane] - center;
-            lanes[lane] += distance * distance;
+        let (values, _) = S::as_simd_f32s(chunk);
+        for (sum, &value) in sums.iter_mut().zip(values) {
+            let distance = simd.sub_f32s(value, centers);
+            *sum = simd.add_f32s(*sum, simd.mul_f32s(distance, distance));
         }
     }
     let rest: f32 = rest.iter().map(|x| (x - center) * (x - center)).sum();

@@ -1,0 +1,132 @@
+//! Every architecture in eight bits: both forms of the operations against each other, against
+//! single precision, and the answers of the bundled model.
+
+mod support;
+
+use std::path::Path;
+
+use serde_json::Value;
+use spanbench::batch::SpanLogits;
+use spanbench::bundled;
+use spanbench::models::files::ModelFiles;
+use spanbench::models::quantization::{LIMIT, Quantization};
+use spanbench::models::{Precision, SpanModel};
+use spanbench::ops::FormChoice;
+use support::golden::{ExpectedAnswers, Golden, alone, checkpoints, largest_difference, load};
+use support::program::{read, spanbench, text};
+use support::{json, project};
+
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+fn quantization(model: &dyn SpanModel) -> &Quantization {
+    model.description().quantization.as_ref().unwrap()
+}
+
+fn distance(a: &SpanLogits, b: &SpanLogits) -> f32 {
+    largest_difference(&a.start, &b.start).max(largest_difference(&a.end, &b.end))
+}
+
+/// The two round the same numbers in the same way; but where what is rounded differs in the last
+/// bit, a code may be the next one.
+#[test]
+fn both_forms_agree_and_stay_near_single_precision() {
+    for folder in checkpoints() {
+        let name = name(&folder);
+        let golden = Golden::read(&folder);
+        let scale = json::<ExpectedAnswers>(&folder.join("expected.json")).logit_scale;
+        let cpu = load(&folder, Precision::Int8, FormChoice::Auto).unwrap();
+        let portable = load(&folder, Precision::Int8, FormChoice::Portable).unwrap();
+        let found = cpu.span_logits(&golden.batch).unwrap();
+        let forms = distance(&found, &portable.span_logits(&golden.batch).unwrap()) / scale;
+        let full = golden.error(&*cpu, Precision::F32) / scale;
+        let (of_cpu, of_portable) = (quantization(&*cpu), quantization(&*portable));
+        println!(
+            "{name:22} forms {forms:.4} f32 {full:.4} logits {:.4} in full {} of {}",
+            of_cpu.logit_loss,
+            of_cpu.in_full.len(),
+            of_cpu.layers
+        );
+        assert_eq!(cpu.description().dtype, "int8");
+        assert_eq!(cpu.description().compute_dtype, "int8");
+        assert_eq!(portable.description().compute_dtype, "f32");
+        assert!(
+            of_cpu.logit_loss <= LIMIT && of_portable.logit_loss <= LIMIT,
+            "{name}"
+        );
+        assert!(
+            of_cpu.layers > 0 && of_cpu.in_full.len() <= of_cpu.layers,
+            "{name}"
+        );
+        assert!(
+            of_cpu.windows > 0 && of_cpu.tokens > of_cpu.windows,
+            "{name}"
+        );
+        assert!(forms <= 0.03, "{name}: {forms}");
+        assert!(full > 0.0 && full <= 0.2, "{name}: {full}");
+    }
+}
+
+#[test]
+fn a_batch_gives_each_window_the_very_bits_it_gets_alone() {
+    for folder in checkpoints() {
+        let golden = Golden::read(&folder);
+        let model = load(&folder, Precision::Int8, FormChoice::Auto).unwrap();
+        let together = model.span_logits(&golden.batch).unwrap();
+        for index in 0..golden.batch.windows.len() {
+            let range = golden.batch.boundaries[index]..golden.batch.boundaries[index + 1];
+            let logits = model.span_logits(&alone(&golden.batch, index)).unwrap();
+            assert_eq!(
+                logits.start,
+                together.start[range.clone()],
+                "{}",
+                name(&folder)
+            );
+            assert_eq!(logits.end, together.end[range], "{}", name(&folder));
+        }
+    }
+}
+
+/// Weights in eight bits take less, and of the bundled model no layer is kept in full.
+#[test]
+fn the_bundled_model_is_smaller() {
+    let files: ModelFiles = bundled::model();
+    let load = |precision| {
+        let device = candle_core::Device::Cpu;
+        spanbench::models::load(&files, &device, precision, FormChoice::Auto).unwrap()
+    };
+    let (full, int8) = (load(Precision::F32), load(Precision::Int8));
+    let found = quantization(&*int8);
+    assert_eq!((found.layers, found.in_full.len()), (24, 0));
+    assert!(found.largest.as_ref().unwrap().loss < 0.03);
+    assert!(found.logit_loss < 0.05, "{}", found.logit_loss);
+    // Six blocks of 12 · 384² weights: three bytes less of each, but for scales and sums.
+    let dense = 6 * 12 * 384 * 384;
+    let saved = full.description().weights_bytes - int8.description().weights_bytes;
+    assert!(saved < 3 * dense && saved > 29 * dense / 10, "{saved}");
+    for length in [1, 100, 384] {
+        assert_eq!(full.window_flops(length), int8.window_flops(length));
+    }
+}
+
+/// The whole of the bundled data, beside the score of transformers in single precision, and what
+/// the record says of it.
+#[test]
+fn answers_of_the_bundled_model() {
+    let home = tempfile::tempdir().unwrap();
+    let mut run = spanbench(home.path());
+    run.args(["run", "--device", "cpu", "--dtype", "int8", "--out", "o"]);
+    run.args(["--min-duration", "0s", "--resamples", "10"]);
+    let output = run.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let record = read(&home.path().join("o/run.json"));
+    let official = read(&project("tests/goldens/bundled/official.json"));
+    let f1 = |of: &Value| of["f1"].as_f64().unwrap();
+    let (int8, full) = (f1(&record["accuracy"]), f1(&official));
+    assert!((full - int8).abs() < 0.5, "{full} and {int8}");
+    let quantization = &record["model"]["quantization"];
+    assert_eq!(quantization["dense_layers"], 24);
+    assert_eq!(quantization["calibration"]["windows"], 8);
+    assert_eq!(quantization["logit_loss_limit"], LIMIT);
+}
