@@ -33,7 +33,8 @@ pub fn repetition(spec: &CellSpec, work: &Work, roofline: Option<&Roofline>) -> 
     let samples = &timed.samples;
     let offline = timing.scenario == Scenario::Offline;
     let steadiness = steadiness(work);
-    let throughput = throughput(timed, offline, roofline);
+    let peak = roofline.map(|roofline| roofline.peak_of(&work.model.compute_dtype));
+    let throughput = throughput(timed, offline, peak);
     let mut doubts = Vec::new();
     doubts.extend(duration_doubt(timed));
     doubts.extend(peak_doubt(&throughput));
@@ -72,7 +73,7 @@ pub fn question_latencies_ns(samples: &Samples, offline: bool) -> Vec<u64> {
     }
 }
 
-fn throughput(timed: &TimedPass, offline: bool, roofline: Option<&Roofline>) -> WireThroughput {
+fn throughput(timed: &TimedPass, offline: bool, peak: Option<f64>) -> WireThroughput {
     let samples = &timed.samples;
     let per_forward = |count: f64| count / timed.forward_s;
     let end_to_end_s = if offline {
@@ -88,7 +89,7 @@ fn throughput(timed: &TimedPass, offline: bool, roofline: Option<&Roofline>) -> 
         // Batches are packed: no padding is ever computed.
         padding_waste: 0.0,
         flops_per_s,
-        peak_fraction: roofline.map(|roofline| roofline.peak_fraction(flops_per_s)),
+        peak_fraction: peak.map(|peak| flops_per_s / peak),
         forward_s: timed.forward_s,
         end_to_end_s,
     }

@@ -137,6 +137,12 @@ impl FromStr for FormChoice {
     }
 }
 
+/// Multiplies a small tile in eight bits so often, on this thread, with the instructions of
+/// [`Form::int8_instructions`]; gives the operations that takes.
+pub(crate) fn int8_tiles(repetitions: u64) -> f64 {
+    cpu::int8_tiles(repetitions)
+}
+
 /// Converts a product of matrices to `f32`; what left the range of `f16` becomes its largest
 /// number, for a function of infinity may be no number at all.
 fn widen(x: &Tensor) -> TensorResult<Tensor> {

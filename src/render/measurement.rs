@@ -201,7 +201,7 @@ fn roofline(record: &WireRecord) -> Option<Section> {
         vec!["model, GFLOP/s".to_owned(), giga(reached)],
         vec![
             "matrix peak, GFLOP/s".to_owned(),
-            giga(roofline.matrix_peak_flops_per_s),
+            giga(roofline.peak_of(&record.model.compute_dtype)),
         ],
         vec![
             "model by peak, %".to_owned(),

@@ -1,4 +1,4 @@
-//! Multiply-adds on registers alone: the processor's own ceiling.
+//! Multiply-adds on registers alone: the processor's own ceiling; and the like in eight bits.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -6,6 +6,10 @@ use std::time::Duration;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::best_rate;
+use crate::ops::int8_tiles;
+
+/// Tiles in one repetition.
+const TILES: u64 = 64;
 
 /// Steps of the chains in one repetition.
 const STEPS: u64 = 1 << 14;
@@ -21,6 +25,15 @@ pub(super) fn fma_peak(time: Duration) -> f64 {
                 steps: STEPS * repetitions,
             })
         });
+    })
+}
+
+/// Operations in eight bits a second of all threads of the current pool together.
+pub(super) fn int8_peak(time: Duration) -> f64 {
+    let threads = rayon::current_num_threads() as f64;
+    let operations = int8_tiles(TILES) * threads;
+    best_rate(operations, time, |repetitions| {
+        rayon::broadcast(|_| int8_tiles(TILES * repetitions));
     })
 }
 

@@ -1,5 +1,5 @@
 //! What this machine's processor can do at the most: multiplications and
-//! additions in `f32`, and bytes from memory, a second.
+//! additions in `f32` and in eight bits, and bytes from memory, a second.
 //!
 //! Both are measured by the program itself for a few seconds, on as many
 //! threads as a run computes with, and kept for each machine and build: see
@@ -53,6 +53,9 @@ pub struct Roofline {
     pub gemm_shared_peak_flops_per_s: f64,
     /// Rows, columns and depth of the product that `gemm_shared_peak_flops_per_s` is of.
     pub gemm_shared_peak_size: usize,
+    /// Operations in eight bits a second, at the most: products and sums of small whole numbers that
+    /// do not leave the first-level cache, by the tile that the models in `int8` are made of.
+    pub int8_peak_ops_per_s: f64,
     /// Bytes a second between memory and processor, at the most: the larger of the two below.
     pub bandwidth_bytes_per_s: f64,
     /// Reading arrays once: each byte counted once.
@@ -84,9 +87,12 @@ impl Roofline {
         share.is_some_and(|share| share > MAX_WAITED_SHARE)
     }
 
-    /// The part of the matrix peak that `flops_per_s` is.
-    pub fn peak_fraction(&self, flops_per_s: f64) -> f64 {
-        flops_per_s / self.matrix_peak_flops_per_s
+    /// The matrix peak of what matrices are multiplied in: `int8`, or all else, which is `f32`.
+    pub fn peak_of(&self, compute_dtype: &str) -> f64 {
+        match compute_dtype {
+            "int8" => self.int8_peak_ops_per_s,
+            _ => self.matrix_peak_flops_per_s,
+        }
     }
 }
 
@@ -138,13 +144,15 @@ fn measure_here(effort: &Effort) -> (Roofline, Vec<String>) {
     let started = Instant::now();
     let waited = || rayon::broadcast(|_| machine::waited_ns());
     let waited_before = waited();
-    // Registers, own products, shared products, reading, triad.
-    let share = effort.time / 5;
+    // Registers, eight bits, own products, shared products, reading, triad.
+    let share = effort.time / 6;
     let (mut fma, mut own, mut shared) = (0.0_f64, (0.0, 0), (0.0, 0));
+    let mut int8 = 0.0_f64;
     // In turns, so that a moment in which the machine is slow is not all that one of them gets.
     for _ in 0..TURNS {
         let share = share / TURNS;
         fma = fma.max(arithmetic::fma_peak(share));
+        int8 = int8.max(arithmetic::int8_peak(share));
         own = products::best(own, effort.own_sizes, share, products::own_products);
         shared = products::best(shared, effort.shared_sizes, share, products::shared_product);
     }
@@ -163,6 +171,7 @@ fn measure_here(effort: &Effort) -> (Roofline, Vec<String>) {
         gemm_peak_size: own_size,
         gemm_shared_peak_flops_per_s: shared,
         gemm_shared_peak_size: shared_size,
+        int8_peak_ops_per_s: int8,
         bandwidth_bytes_per_s: bandwidth.read.max(bandwidth.triad),
         read_bytes_per_s: bandwidth.read,
         triad_bytes_per_s: bandwidth.triad,
@@ -247,7 +256,10 @@ mod tests {
             assert_eq!(roofline.matrix_peak_flops_per_s, largest);
             assert!([32, 48].contains(&roofline.gemm_peak_size));
             assert_eq!(roofline.gemm_shared_peak_size, 64);
-            assert_eq!(roofline.peak_fraction(largest / 4.0), 0.25);
+            assert_eq!(roofline.peak_of("f32"), largest);
+            assert_eq!(roofline.peak_of("bf16"), largest);
+            let int8 = roofline.int8_peak_ops_per_s;
+            assert!(int8.is_finite() && int8 > 1e6 && roofline.peak_of("int8") == int8);
             let ridge = largest / bandwidths[0].max(bandwidths[1]);
             assert_eq!(roofline.ridge(), ridge);
             assert!(roofline.seconds > 0.0);

@@ -10,7 +10,7 @@ use crate::hash::hex;
 use crate::measure::environment::{Build, Environment};
 
 /// Version of [`WireRoofline`]; a file of another one is measured again.
-pub(super) const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
 
 /// Crates whose version changes what is measured.
 const KERNELS: [&str; 2] = ["gemm", "pulp"];
@@ -92,6 +92,9 @@ pub struct WireRoofline {
     pub gemm_shared_peak_flops_per_s: f64,
     /// See [`Roofline::gemm_shared_peak_size`].
     pub gemm_shared_peak_size: usize,
+    /// See [`Roofline::int8_peak_ops_per_s`]; 0 in records of schema 1, which had none.
+    #[serde(default)]
+    pub int8_peak_ops_per_s: f64,
     /// See [`Roofline::bandwidth_bytes_per_s`].
     pub bandwidth_bytes_per_s: f64,
     /// See [`Roofline::read_bytes_per_s`].
@@ -128,11 +131,20 @@ impl WireRoofline {
             gemm_peak_size: roofline.gemm_peak_size,
             gemm_shared_peak_flops_per_s: roofline.gemm_shared_peak_flops_per_s,
             gemm_shared_peak_size: roofline.gemm_shared_peak_size,
+            int8_peak_ops_per_s: roofline.int8_peak_ops_per_s,
             bandwidth_bytes_per_s: roofline.bandwidth_bytes_per_s,
             read_bytes_per_s: roofline.read_bytes_per_s,
             triad_bytes_per_s: roofline.triad_bytes_per_s,
             array_bytes: roofline.array_bytes,
             waited_share: roofline.waited_share,
+        }
+    }
+
+    /// See [`Roofline::peak_of`].
+    pub fn peak_of(&self, compute_dtype: &str) -> f64 {
+        match compute_dtype {
+            "int8" => self.int8_peak_ops_per_s,
+            _ => self.matrix_peak_flops_per_s,
         }
     }
 
@@ -144,7 +156,8 @@ impl WireRoofline {
             self.gemm_shared_peak_flops_per_s,
         ];
         let bandwidths = [self.read_bytes_per_s, self.triad_bytes_per_s];
-        let all = peaks.iter().chain(&bandwidths).chain([&self.seconds]);
+        let others = [&self.int8_peak_ops_per_s, &self.seconds];
+        let all = peaks.iter().chain(&bandwidths).chain(others);
         let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
         let sound = all
             .into_iter()
@@ -160,6 +173,7 @@ impl WireRoofline {
             gemm_peak_size: self.gemm_peak_size,
             gemm_shared_peak_flops_per_s: self.gemm_shared_peak_flops_per_s,
             gemm_shared_peak_size: self.gemm_shared_peak_size,
+            int8_peak_ops_per_s: self.int8_peak_ops_per_s,
             bandwidth_bytes_per_s: self.bandwidth_bytes_per_s,
             read_bytes_per_s: self.read_bytes_per_s,
             triad_bytes_per_s: self.triad_bytes_per_s,
@@ -200,6 +214,7 @@ pub(super) mod tests {
             gemm_peak_size: 384,
             gemm_shared_peak_flops_per_s: 2e11,
             gemm_shared_peak_size: 1152,
+            int8_peak_ops_per_s: 1.2e12,
             bandwidth_bytes_per_s: 2.1e10,
             read_bytes_per_s: 2.1e10,
             triad_bytes_per_s: 1.4e10 + 1.0 / 3.0,

@@ -22,7 +22,7 @@ pub(super) use attention::{COLUMNS, attention};
 pub(super) use elementwise::{norm, residual_norm};
 pub(super) use embedding::sum_rows;
 pub(super) use gate::gate;
-pub(super) use int8::{Int8Panels, dense as int8_dense, int8_instructions};
+pub(super) use int8::{Int8Panels, dense as int8_dense, int8_instructions, int8_tiles};
 pub(super) use product::{Panels, dense};
 pub(super) use rotary::rotate;
 pub(super) use simd::instructions;

@@ -17,7 +17,7 @@ use super::rows::RowScale;
 /// numbers as they say.
 pub(super) trait Dot {
     /// What an input is kept as for these instructions.
-    type Input: Copy + Default + Send + Sync;
+    type Input: Copy + Default + Into<i32>;
     /// As many sums as fit a register, or what is multiplied for them.
     type Vector: Copy;
     /// Sums in a vector.

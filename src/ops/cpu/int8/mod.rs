@@ -1,6 +1,8 @@
 //! Dense layers in eight bits: see [`crate::ops::int8`] for what they compute.
 
+mod dispatch;
 mod kernel;
+mod peak;
 mod rows;
 mod sets;
 #[cfg(test)]
@@ -16,9 +18,12 @@ use super::product::tiles;
 use super::threads::{self, as_written, written};
 use crate::ops::Activation;
 use crate::ops::int8::Int8Weights;
+use dispatch::Compute;
 use kernel::{Dot, PanelScales, Tile, multiply, width};
 use rows::{RowScale, quantise};
-use sets::{Instructions, Scalar, Set};
+use sets::Instructions;
+
+pub(in crate::ops) use peak::int8_tiles;
 
 /// Bytes of weights that are multiplied with all rows before the next: they stay in a core's
 /// second-level cache, and a tile's rows in the first.
@@ -151,7 +156,7 @@ impl Dense<'_> {
     ) {
         let (mut first_input, mut first_output) = (0, 0);
         for panels in self.groups {
-            Product {
+            panels.instructions.run(Product {
                 panels,
                 activation: self.activation,
                 rows,
@@ -160,8 +165,7 @@ impl Dense<'_> {
                 first_output,
                 result,
                 result_stride,
-            }
-            .compute();
+            });
             first_input += panels.inputs;
             first_output += panels.outputs;
         }
@@ -182,70 +186,7 @@ struct Product<'a> {
     result_stride: usize,
 }
 
-impl Instructions {
-    /// Outputs of a panel, and neighbouring inputs that are multiplied at once.
-    fn shape(self) -> (usize, usize) {
-        const fn of<D: Dot>() -> (usize, usize) {
-            (width::<D>(), D::STEP)
-        }
-        match self.set() {
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512Vnni => of::<sets::Avx512Vnni>(),
-            #[cfg(target_arch = "x86_64")]
-            Set::AvxVnni => of::<sets::AvxVnni>(),
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => of::<sets::Avx2>(),
-            #[cfg(target_arch = "aarch64")]
-            Set::DotProduct => of::<sets::DotProduct>(),
-            Set::Scalar => of::<Scalar>(),
-        }
-    }
-}
-
-/// The whole of a product compiled for some instructions.
-macro_rules! compiled {
-    ($name:ident, $dot:ty, $features:literal) => {
-        #[target_feature(enable = $features)]
-        fn $name(product: Product<'_>) {
-            // SAFETY: this function runs only where its features are, and they are all that the
-            // instructions need.
-            unsafe { product.on::<$dot>() }
-        }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-compiled!(
-    avx512_vnni,
-    sets::Avx512Vnni,
-    "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"
-);
-#[cfg(target_arch = "x86_64")]
-compiled!(avx_vnni, sets::AvxVnni, "avx2,avxvnni");
-#[cfg(target_arch = "x86_64")]
-compiled!(avx2, sets::Avx2, "avx2");
-#[cfg(target_arch = "aarch64")]
-compiled!(dot_product, sets::DotProduct, "neon,dotprod");
-
-impl Product<'_> {
-    fn compute(self) {
-        match self.panels.instructions.set() {
-            // SAFETY: a value of `Instructions` was made where the processor has them.
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512Vnni => unsafe { avx512_vnni(self) },
-            #[cfg(target_arch = "x86_64")]
-            Set::AvxVnni => unsafe { avx_vnni(self) },
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => unsafe { avx2(self) },
-            #[cfg(target_arch = "aarch64")]
-            Set::DotProduct => unsafe { dot_product(self) },
-            Set::Scalar => unsafe { self.on::<Scalar>() },
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The processor has the instructions of `D`.
+impl Compute for Product<'_> {
     #[inline(always)]
     unsafe fn on<D: Dot>(self) {
         let panels = self.panels;

@@ -36,11 +36,10 @@ impl Set {
         Self::Scalar,
     ];
 
-    /// Whether this processor has it. Miri has none: it runs the scalar one.
+    /// Whether this processor has it.
     fn is_here(self) -> bool {
         match self {
             Self::Scalar => true,
-            _ if cfg!(miri) => false,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => {
                 is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")

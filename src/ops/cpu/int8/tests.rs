@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device};
 
+use super::sets::Scalar;
 use super::*;
 use crate::ops::int8::PortableInt8;
 use crate::random::split_mix;
@@ -45,7 +46,7 @@ impl Case {
         let panels = Int8Panels::on(instructions, &self.weights(), Some(&self.bias));
         let stride = self.outputs + 5;
         let mut result = vec![MaybeUninit::new(f32::NAN); self.rows * stride];
-        Product {
+        instructions.run(Product {
             panels: &panels,
             activation: None,
             rows: self.rows,
@@ -54,8 +55,7 @@ impl Case {
             first_output: 2,
             result: &mut result,
             result_stride: stride,
-        }
-        .compute();
+        });
         // SAFETY: all were poison at least.
         let result = unsafe { as_written(&mut result) };
         let rows = result.chunks_exact(stride).map(|row| {
@@ -253,4 +253,10 @@ fn short_slices_are_refused_before_anything_is_read() {
     assert!(!tile(17, 40, 25, 8, 3));
     assert!(!tile(17, 40, 26, 7, 3));
     assert!(!tile(17, 40, 26, 8, 2));
+}
+
+#[test]
+fn the_operations_of_the_peak_are_counted() {
+    let one = int8_tiles(1);
+    assert!(one >= 2.0 * 256.0 && int8_tiles(10) == 10.0 * one);
 }

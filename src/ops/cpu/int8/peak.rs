@@ -1,0 +1,66 @@
+//! The most operations in eight bits that a thread does: tiles whose numbers never leave the
+//! first-level cache.
+
+use std::hint::black_box;
+use std::mem::MaybeUninit;
+
+use super::LARGEST_TILE;
+use super::dispatch::Compute;
+use super::kernel::{Dot, PanelScales, Tile, multiply, width};
+use super::rows::RowScale;
+use super::sets::Instructions;
+
+/// Inputs of each row: rows and weights are less than a first-level cache holds.
+const DEPTH: usize = 256;
+
+/// Multiplies a tile so often with the best instructions there are; gives the operations that
+/// takes, a multiplication and an addition each.
+pub(in crate::ops) fn int8_tiles(repetitions: u64) -> f64 {
+    let instructions = Instructions::best();
+    let mut operations = 0.0;
+    instructions.run(Tiles {
+        repetitions,
+        operations: &mut operations,
+    });
+    operations
+}
+
+struct Tiles<'a> {
+    repetitions: u64,
+    operations: &'a mut f64,
+}
+
+impl Compute for Tiles<'_> {
+    #[inline(always)]
+    unsafe fn on<D: Dot>(self) {
+        let width = width::<D>();
+        let left = vec![D::input(3, 1); D::ROWS * DEPTH];
+        let panel = vec![1; DEPTH * width];
+        let (sums, floats) = (vec![1; width], vec![0.5; width]);
+        let scales = vec![RowScale::default(); D::ROWS];
+        let mut result = [MaybeUninit::uninit(); LARGEST_TILE];
+        for _ in 0..self.repetitions {
+            // SAFETY: as the caller grants.
+            unsafe {
+                multiply::<D>(Tile {
+                    rows: D::ROWS,
+                    steps: DEPTH / D::STEP,
+                    left: &left,
+                    left_stride: DEPTH,
+                    panel: &panel,
+                    outputs: PanelScales {
+                        sums: &sums,
+                        scales: &floats,
+                        bias: &floats,
+                    },
+                    scales: &scales,
+                    result: &mut result,
+                    result_stride: width,
+                });
+            }
+            // Without it nothing would have to be computed.
+            black_box(&mut result);
+        }
+        *self.operations = 2.0 * (D::ROWS * width * DEPTH) as f64 * self.repetitions as f64;
+    }
+}
