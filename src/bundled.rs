@@ -3,6 +3,8 @@
 //! Embedded rather than installed beside it, so that `spanbench` alone works
 //! from any directory, also after `cargo install`.
 
+use std::sync::Arc;
+
 use crate::models::files::{ModelFile, ModelFiles, WeightFiles, WeightFormat};
 
 /// Name of the bundled model: that of its card.
@@ -41,10 +43,10 @@ pub fn model() -> ModelFiles {
         revision: None,
         config: file("config.json", CONFIG),
         tokenizer: vec![file("tokenizer.json", TOKENIZER)],
-        weights: WeightFiles {
+        weights: Arc::new(WeightFiles {
             format: WeightFormat::Safetensors,
             index: None,
             files: vec![file("model.safetensors", WEIGHTS)],
-        },
+        }),
     }
 }

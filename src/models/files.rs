@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 
 use memmap2::Mmap;
 use serde::Deserialize;
@@ -146,7 +147,7 @@ pub struct ModelFiles {
     /// `tokenizer.json` and what goes with it, or the vocabulary files it can be built from.
     pub tokenizer: Vec<ModelFile>,
     /// The weights.
-    pub weights: WeightFiles,
+    pub weights: Arc<WeightFiles>,
 }
 
 impl ModelFiles {
@@ -215,7 +216,7 @@ impl ModelFiles {
                 .iter()
                 .map(open)
                 .collect::<Result<_, _>>()?,
-            weights,
+            weights: Arc::new(weights),
         })
     }
 }

@@ -64,21 +64,26 @@ impl Linear {
         })
     }
 
-    /// As [`Linear::grouped`], the weights in full and in eight bits: see [`Trial`].
+    /// As [`Linear::grouped`], in eight bits or in full: see [`Trial`]. `tensors` makes weight and
+    /// bias, as often as they are wanted in full.
     ///
     /// # Errors
     ///
     /// Fails as [`Linear::grouped`], and where a layer has more inputs than sums in eight bits hold.
     pub fn on_trial(
         name: &str,
-        weight: &Tensor,
-        bias: Option<&Tensor>,
+        tensors: impl Fn() -> Result<(Tensor, Option<Tensor>)> + Send + Sync + 'static,
         groups: usize,
         form: Form,
     ) -> Result<(Self, Arc<Trial>)> {
-        let full = Weights::new(weight, bias, groups, form)?;
-        let int8 = Weights::int8(weight, bias, groups, form)?;
-        let trial = Arc::new(Trial::new(name, full, int8));
+        let (weight, bias) = tensors()?;
+        let int8 = Weights::int8(&weight, bias.as_ref(), groups, form)?;
+        let full_bytes = bytes(&weight) + bias.as_ref().map_or(0, bytes);
+        let full = move || {
+            let (weight, bias) = tensors()?;
+            Weights::new(&weight, bias.as_ref(), groups, form)
+        };
+        let trial = Arc::new(Trial::new(name, full_bytes, Box::new(full), int8));
         let layer = Self {
             weights: Weights::Trial(Arc::clone(&trial)),
             activation: None,

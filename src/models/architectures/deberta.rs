@@ -159,18 +159,20 @@ fn block(
 
 /// One matrix holds each head's queries, keys and values in turn; keys have no bias.
 fn projection(weights: &Weights<'_>, attention: &str, sizes: &Sizes) -> Result<Linear, ModelError> {
-    let hidden = sizes.hidden;
-    let name = format!("{attention}in_proj.weight");
-    let matrix = weights.get(&name, &[3 * hidden, hidden])?;
-    let query_bias = weights.get(&format!("{attention}q_bias"), &[hidden])?;
-    let value_bias = weights.get(&format!("{attention}v_bias"), &[hidden])?;
-    let sorted = matrix
-        .reshape((sizes.heads, 3, sizes.head_size(), hidden))
-        .and_then(|by_head| {
-            let matrix = by_head.transpose(0, 1)?.reshape((3 * hidden, hidden))?;
-            let bias = [&query_bias, &query_bias.zeros_like()?, &value_bias];
-            Ok((matrix, Tensor::cat(&bias, 0)?))
-        });
-    let (matrix, bias) = sorted.map_err(|source| weights.failed(&name, source))?;
-    weights.layer(&format!("{attention}in_proj"), &matrix, Some(&bias), 1)
+    let (hidden, heads, head_size) = (sizes.hidden, sizes.heads, sizes.head_size());
+    let own = attention.to_owned();
+    weights.layer(&format!("{attention}in_proj"), 1, move |weights| {
+        let name = format!("{own}in_proj.weight");
+        let matrix = weights.get(&name, &[3 * hidden, hidden])?;
+        let query_bias = weights.get(&format!("{own}q_bias"), &[hidden])?;
+        let value_bias = weights.get(&format!("{own}v_bias"), &[hidden])?;
+        let sorted = matrix
+            .reshape((heads, 3, head_size, hidden))
+            .and_then(|by_head| {
+                let matrix = by_head.transpose(0, 1)?.reshape((3 * hidden, hidden))?;
+                let bias = [&query_bias, &query_bias.zeros_like()?, &value_bias];
+                Ok((matrix, Some(Tensor::cat(&bias, 0)?)))
+            });
+        sorted.map_err(|source| weights.failed(&name, source))
+    })
 }

@@ -210,12 +210,19 @@ fn convolution(
     }
     let activation = fields.activation("conv_act", "tanh")?;
     let name = format!("{prefix}encoder.conv.conv");
-    let kernel = weights.get(&format!("{name}.weight"), &[hidden, hidden / groups, size])?;
-    let bias = weights.get(&format!("{name}.bias"), &[hidden])?;
-    let kernel = kernel.transpose(1, 2);
-    let kernel = kernel.and_then(|kernel| kernel.reshape((hidden, size * hidden / groups)));
-    let kernel = kernel.map_err(|source| weights.failed(&name, source))?;
-    let dense = weights.layer(&name, &kernel, Some(&bias), groups)?;
+    let own = name.clone();
+    let dense = weights.layer(&name, groups, move |weights| {
+        let shape = [hidden, hidden / groups, size];
+        let kernel = weights.get(&format!("{own}.weight"), &shape)?;
+        let bias = weights.get(&format!("{own}.bias"), &[hidden])?;
+        let kernel = kernel
+            .transpose(1, 2)
+            .and_then(|kernel| kernel.reshape((hidden, size * hidden / groups)));
+        Ok((
+            kernel.map_err(|source| weights.failed(&own, source))?,
+            Some(bias),
+        ))
+    })?;
     let norm = format!("{prefix}encoder.conv.LayerNorm");
     Ok(Some(Convolution {
         dense: dense.with_activation(activation),

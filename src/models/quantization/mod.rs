@@ -64,7 +64,7 @@ pub fn settle(
         }
     };
     all_compute(Computes::Both);
-    let full = logits(model, text)?;
+    let full = model.forward(text)?;
     let mut layers: Vec<(&Trial, f64)> = trials
         .iter()
         .filter_map(|trial| Some((&**trial, trial.loss()?)))
@@ -72,14 +72,14 @@ pub fn settle(
     layers.sort_by(|a, b| b.1.total_cmp(&a.1));
     all_compute(Computes::Int8);
     let mut in_full = 0;
-    let mut logit_loss = distance(&full, &logits(model, text)?);
+    let mut logit_loss = distance(&full, &model.forward(text)?);
     // A loss that is no number is too large.
     while (logit_loss.is_nan() || logit_loss > LIMIT) && in_full < layers.len() {
         in_full = (2 * in_full).clamp(1, layers.len());
         for (trial, _) in &layers[..in_full] {
             trial.compute_with(Computes::Full);
         }
-        logit_loss = distance(&full, &logits(model, text)?);
+        logit_loss = distance(&full, &model.forward(text)?);
     }
     let named = |(trial, loss): &(&Trial, f64)| LayerLoss {
         name: trial.name().to_owned(),
@@ -94,21 +94,17 @@ pub fn settle(
         windows: text.windows.len(),
         tokens: text.tokens(),
     };
-    for (trial, _) in &layers[..in_full] {
-        trial.settle(false);
-    }
+    let mut settled = layers[..in_full]
+        .iter()
+        .map(|(trial, _)| trial.settle(false));
     // Also those that computed nothing, which are of no use but while the model is loaded.
-    for trial in trials {
-        trial.settle(true);
-    }
+    let settled = settled.try_for_each(|settled| settled);
+    let settled = settled.and_then(|()| trials.iter().try_for_each(|trial| trial.settle(true)));
+    settled.map_err(|source| ModelError::Tensor {
+        doing: "making the layers that stay in full".to_owned(),
+        source,
+    })?;
     Ok(found)
-}
-
-/// Of all windows, computed one after another: what is kept twice meanwhile is little.
-fn logits(model: &Assembled, text: &Batch) -> Result<Vec<[f32; 2]>, ModelError> {
-    let windows = 0..text.windows.len();
-    let logits = windows.map(|window| model.forward(&text.part(&[window])));
-    Ok(logits.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// The root of the mean square of the differences, in standard deviations of `full`. Start and end

@@ -11,7 +11,7 @@ use crate::windows::{TableSizes, WindowSettings, Windower};
 const QUESTIONS: usize = 8;
 
 /// Tokens of a window at the most.
-const WINDOW_TOKENS: usize = 192;
+const WINDOW_TOKENS: usize = 128;
 
 /// The first windows of a few questions of the bundled data set, in the model's own tokens.
 ///

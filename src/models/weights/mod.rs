@@ -6,7 +6,7 @@ pub mod torch;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 
@@ -40,8 +40,12 @@ const UNUSED: [&str; 3] = [
     "pooler.",
 ];
 
+/// Weight and bias of a dense layer: `[outputs, inputs / groups]` and `[outputs]`.
+pub type LayerTensors = (Tensor, Option<Tensor>);
+
 /// The tensors of a checkpoint, how they are kept, and the form of the operations made of them.
 pub struct Weights<'a> {
+    files: &'a Arc<WeightFiles>,
     stored: Stored<'a>,
     device: &'a Device,
     dtype: DType,
@@ -65,13 +69,14 @@ impl<'a> Weights<'a> {
     ///
     /// Fails where a file is damaged or of another format.
     pub fn open(
-        files: &'a WeightFiles,
+        files: &'a Arc<WeightFiles>,
         device: &'a Device,
         dtype: DType,
         form: Form,
         int8: bool,
     ) -> Result<Self, ModelError> {
         Ok(Self {
+            files,
             stored: Stored::open(files)?,
             device,
             dtype,
@@ -181,8 +186,10 @@ impl<'a> Weights<'a> {
         if bias {
             return self.linear(name, inputs, outputs);
         }
-        let weight = self.get(&format!("{name}.weight"), &[outputs, inputs])?;
-        self.layer(name, &weight, None, 1)
+        let tensor = format!("{name}.weight");
+        self.layer(name, 1, move |weights| {
+            Ok((weights.get(&tensor, &[outputs, inputs])?, None))
+        })
     }
 
     /// As [`Weights::linear`], and never in eight bits: for layers that are small, and whose results
@@ -202,30 +209,38 @@ impl<'a> Weights<'a> {
         Linear::new(&weight, Some(&bias), self.form).map_err(|source| self.failed(name, source))
     }
 
-    /// A dense layer of tensors that were taken already and perhaps put in another order: see
+    /// A dense layer whose weight and bias `tensors` takes and perhaps puts in another order: see
     /// [`Linear::grouped`]. It is known by `name`.
     ///
     /// # Errors
     ///
-    /// Fails where the device has no memory left.
+    /// Fails where `tensors` does, and where the device has no memory left.
     pub fn layer(
         &self,
         name: &str,
-        weight: &Tensor,
-        bias: Option<&Tensor>,
         groups: usize,
+        tensors: impl Fn(&Weights<'_>) -> Result<LayerTensors, ModelError> + Send + Sync + 'static,
     ) -> Result<Linear, ModelError> {
-        let layer = match &self.trials {
-            None => Linear::grouped(weight, bias, groups, self.form),
-            Some(trials) => {
-                let made = Linear::on_trial(name, weight, bias, groups, self.form);
-                made.map(|(layer, trial)| {
-                    trials.borrow_mut().push(trial);
-                    layer
-                })
-            }
+        let failed = |source| self.failed(name, source);
+        let (weight, bias) = tensors(self)?;
+        let Some(trials) = &self.trials else {
+            let layer = Linear::grouped(&weight, bias.as_ref(), groups, self.form);
+            return layer.map_err(failed);
         };
-        layer.map_err(|source| self.failed(name, source))
+        let (files, device) = (Arc::clone(self.files), self.device.clone());
+        let (dtype, form) = (self.dtype, self.form);
+        let first = Mutex::new(Some((weight, bias)));
+        let again = move || {
+            if let Some(first) = first.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Ok(first);
+            }
+            let weights = Weights::open(&files, &device, dtype, form, false);
+            let found = weights.and_then(|weights| tensors(&weights));
+            found.map_err(candle_core::Error::wrap)
+        };
+        let (layer, trial) = Linear::on_trial(name, again, groups, form).map_err(failed)?;
+        trials.borrow_mut().push(trial);
+        Ok(layer)
     }
 
     /// The dense layers of which it is to be decided whether they are computed in eight bits.
@@ -245,18 +260,20 @@ impl<'a> Weights<'a> {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, ModelError> {
-        let mut weights = Vec::with_capacity(names.len());
-        let mut biases = Vec::with_capacity(names.len());
-        for name in names {
-            weights.push(self.get(&format!("{name}.weight"), &[outputs, inputs])?);
-            biases.push(self.get(&format!("{name}.bias"), &[outputs])?);
-        }
-        let stacked = Tensor::cat(&weights, 0).and_then(|weight| {
-            drop(weights);
-            Ok((weight, Tensor::cat(&biases, 0)?))
-        });
-        let (weight, bias) = stacked.map_err(|source| self.failed(names[0], source))?;
-        self.layer(&names.join(", "), &weight, Some(&bias), 1)
+        let own: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        self.layer(&names.join(", "), 1, move |weights| {
+            let mut found = (Vec::new(), Vec::new());
+            for name in &own {
+                let weight = weights.get(&format!("{name}.weight"), &[outputs, inputs])?;
+                found.0.push(weight);
+                found
+                    .1
+                    .push(weights.get(&format!("{name}.bias"), &[outputs])?);
+            }
+            let stacked = Tensor::cat(&found.0, 0)
+                .and_then(|weight| Ok((weight, Some(Tensor::cat(&found.1, 0)?))));
+            stacked.map_err(|source| weights.failed(&own[0], source))
+        })
     }
 
     /// A convolution over single tokens in `groups`: `name.weight`
@@ -272,11 +289,16 @@ impl<'a> Weights<'a> {
         outputs: usize,
         groups: usize,
     ) -> Result<Linear, ModelError> {
-        let weight = self.get(&format!("{name}.weight"), &[outputs, inputs / groups, 1])?;
-        let bias = self.get(&format!("{name}.bias"), &[outputs])?;
-        let weight = weight.squeeze(2);
-        let weight = weight.map_err(|source| self.failed(name, source))?;
-        self.layer(name, &weight, Some(&bias), groups)
+        let own = name.to_owned();
+        self.layer(name, groups, move |weights| {
+            let weight = weights.get(&format!("{own}.weight"), &[outputs, inputs / groups, 1])?;
+            let bias = weights.get(&format!("{own}.bias"), &[outputs])?;
+            let weight = weight.squeeze(2);
+            Ok((
+                weight.map_err(|source| weights.failed(&own, source))?,
+                Some(bias),
+            ))
+        })
     }
 
     /// The normalisation `name.weight`, `name.bias`; see [`Norm`] for `epsilon`.

@@ -19,9 +19,14 @@ pub enum Computes {
     Both,
 }
 
-/// A dense layer that has its weights twice until it is settled which ones it keeps.
+/// Makes a layer's weights in full once more. They are not kept beside those in eight bits: of a
+/// whole model that would be more memory than the model in full takes.
+pub(in crate::ops) type Full = Box<dyn Fn() -> Result<Weights> + Send + Sync>;
+
+/// A dense layer that can compute with either of its weights until it is settled which ones it keeps.
 pub struct Trial {
     name: String,
+    full_bytes: u64,
     settled: OnceLock<Weights>,
     /// Nothing once it is settled.
     open: Mutex<Option<Open>>,
@@ -29,7 +34,7 @@ pub struct Trial {
 
 #[derive(Clone)]
 struct Open {
-    full: Arc<Weights>,
+    full: Arc<Full>,
     int8: Arc<Weights>,
     computes: Computes,
     loss: Loss,
@@ -43,7 +48,8 @@ struct Loss {
 }
 
 impl Trial {
-    pub(in crate::ops) fn new(name: &str, full: Weights, int8: Weights) -> Self {
+    /// A layer whose weights take `full_bytes` in full.
+    pub(in crate::ops) fn new(name: &str, full_bytes: u64, full: Full, int8: Weights) -> Self {
         let open = Open {
             full: Arc::new(full),
             int8: Arc::new(int8),
@@ -52,6 +58,7 @@ impl Trial {
         };
         Self {
             name: name.to_owned(),
+            full_bytes,
             settled: OnceLock::new(),
             open: Mutex::new(Some(open)),
         }
@@ -77,16 +84,24 @@ impl Trial {
         (loss.results > 0.0).then(|| (loss.differences / loss.results).sqrt())
     }
 
-    /// Keeps the weights in eight bits, or those in full, and lets go of the others. The first
-    /// time decides.
-    pub fn settle(&self, in_eight_bits: bool) {
+    /// Keeps the weights in eight bits, or those in full. The first time decides.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the weights in full cannot be made once more.
+    pub fn settle(&self, in_eight_bits: bool) -> Result<()> {
         let Some(Open { full, int8, .. }) = self.open().take() else {
-            return;
+            return Ok(());
         };
-        let kept = if in_eight_bits { int8 } else { full };
-        let kept = Arc::try_unwrap(kept).unwrap_or_else(|shared| (*shared).clone());
+        let kept = if in_eight_bits {
+            Arc::try_unwrap(int8).unwrap_or_else(|shared| (*shared).clone())
+        } else {
+            drop(int8);
+            full()?
+        };
         // There was none, for it was open.
         let _ = self.settled.set(kept);
+        Ok(())
     }
 
     /// What the layer has settled on.
@@ -94,9 +109,9 @@ impl Trial {
         self.settled.get()
     }
 
-    /// What the weights take in full, while they are there.
+    /// What the weights take in full.
     pub fn full_bytes(&self) -> u64 {
-        self.open().as_ref().map_or(0, |open| open.full.bytes())
+        self.full_bytes
     }
 
     /// What the weights that were kept take.
@@ -109,9 +124,9 @@ impl Trial {
         if let Some(settled) = self.settled() {
             return of(settled);
         }
-        let full = self.open().as_ref().map(|open| Arc::clone(&open.full));
-        match (full, self.settled()) {
-            (Some(full), _) => of(&full),
+        let int8 = self.open().as_ref().map(|open| Arc::clone(&open.int8));
+        match (int8, self.settled()) {
+            (Some(int8), _) => of(&int8),
             (None, Some(settled)) => of(settled),
             (None, None) => unreachable!("a layer is open or settled"),
         }
@@ -130,10 +145,10 @@ impl Trial {
             return self.forward(x, activation);
         };
         match open.computes {
-            Computes::Full => open.full.forward(x, activation),
+            Computes::Full => (open.full)()?.forward(x, activation),
             Computes::Int8 => open.int8.forward(x, activation),
             Computes::Both => {
-                let full = open.full.forward(x, activation)?;
+                let full = (open.full)()?.forward(x, activation)?;
                 let int8 = open.int8.forward(x, activation)?;
                 self.note(&full, &int8)?;
                 Ok(full)
