@@ -78,8 +78,8 @@ impl Form {
         }
     }
 
-    /// The instructions that the CPU form multiplies in eight bits with: `avx512-vnni`, `avx-vnni`,
-    /// `avx2`, `neon-dotprod` or `scalar`.
+    /// The instructions that the CPU form multiplies in eight bits with: `amx-int8`, `avx512-vnni`,
+    /// `avx-vnni`, `avx2`, `neon-dotprod` or `scalar`.
     pub fn int8_instructions(self) -> Option<&'static str> {
         match self {
             Self::Portable => None,

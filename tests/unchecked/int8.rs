@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::dispatch::Compute;
-use super::kernel::{Dot, PanelScales, Tile, multiply, width};
+use super::kernel::{Multiply, PanelScales, Tile};
 use super::rows::{RowScale, quantise};
 use super::sets::{Instructions, Scalar};
 
@@ -20,11 +20,11 @@ fn noise(seed: u32, count: usize) -> Vec<u8> {
 struct Tiles;
 
 impl Compute for Tiles {
-    unsafe fn on<D: Dot>(self) {
-        for rows in 1..=D::ROWS {
-            for steps in [0, 1, 2, 5] {
+    unsafe fn on<M: Multiply>(self) {
+        for rows in 1..=M::ROWS {
+            for steps in [1, 2, 5] {
                 // SAFETY: as the caller grants.
-                unsafe { one_tile::<D>(rows, steps) }
+                unsafe { one_tile::<M>(rows, steps) }
             }
         }
     }
@@ -33,16 +33,16 @@ impl Compute for Tiles {
 /// # Safety
 ///
 /// The processor has the instructions of `D`.
-unsafe fn one_tile<D: Dot>(rows: usize, steps: usize) {
-    let (width, depth) = (width::<D>(), steps * D::STEP);
+unsafe fn one_tile<M: Multiply>(rows: usize, steps: usize) {
+    let (width, depth) = (M::WIDTH, steps * M::DEPTH);
     let (left_stride, result_stride) = (depth + 3, width + 2);
     let zeros = noise(1, rows);
     let codes = noise(2, rows * left_stride);
     let left: Vec<_> = (0..(rows - 1) * left_stride + depth)
-        .map(|at| D::input(codes[at], zeros[at / left_stride]))
+        .map(|at| M::input(codes[at], zeros[at / left_stride]))
         .collect();
     let weights = |output: usize, input: usize| -> i32 {
-        let place = (input / D::STEP * width + output) * D::STEP + input % D::STEP;
+        let place = (input / M::STEP * width + output) * M::STEP + input % M::STEP;
         i32::from(PANEL[place % PANEL.len()])
     };
     let panel: Vec<i8> = (0..depth * width)
@@ -59,15 +59,15 @@ unsafe fn one_tile<D: Dot>(rows: usize, steps: usize) {
     let (scales, bias) = (floats(3), floats(4));
     let of_row = |row: usize| RowScale {
         scale: 0.1 + row as f32,
-        offset: D::offset(zeros[row]),
+        offset: M::offset(zeros[row]),
     };
     let row_scales: Vec<_> = (0..rows).map(of_row).collect();
     let mut result = vec![MaybeUninit::uninit(); (rows - 1) * result_stride + width];
     // SAFETY: as the caller grants.
     unsafe {
-        multiply::<D>(Tile {
+        M::multiply(Tile {
             rows,
-            steps,
+            depth,
             left: &left,
             left_stride,
             panel: &panel,
@@ -107,16 +107,16 @@ fn tiles() {
 struct Rows;
 
 impl Compute for Rows {
-    unsafe fn on<D: Dot>(self) {
+    unsafe fn on<M: Multiply>(self) {
         for count in [0, 1, 5, 33] {
             let row: Vec<f32> = noise(5, count)
                 .iter()
                 .map(|&x| f32::from(x) - 99.0)
                 .collect();
-            let mut codes = vec![D::Input::default(); count.next_multiple_of(D::STEP)];
+            let mut codes = vec![M::Input::default(); count.next_multiple_of(M::DEPTH)];
             let mut plain = vec![0; count];
             let (scale, expected) = (
-                quantise::<D>(&row, &mut codes),
+                quantise::<M>(&row, &mut codes),
                 quantise::<Scalar>(&row, &mut plain),
             );
             assert_eq!(scale.scale, expected.scale);

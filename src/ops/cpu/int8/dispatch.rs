@@ -1,6 +1,8 @@
 //! One computation compiled for each of the instruction sets, and the choice at run time.
 
-use super::kernel::{Dot, width};
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::amx::Amx;
+use super::kernel::Multiply;
 use super::sets::{self, Instructions, Scalar, Set};
 
 /// A computation with small whole numbers.
@@ -8,12 +10,20 @@ use super::sets::{self, Instructions, Scalar, Set};
 /// [`Compute::on`] and everything hot that it calls must be `#[inline(always)]`: only what is
 /// inlined is compiled for the instruction set.
 pub(super) trait Compute {
-    /// Computes with the instructions of `D`.
+    /// Computes with the instructions of `M`.
     ///
     /// # Safety
     ///
     /// The processor has them.
-    unsafe fn on<D: Dot>(self);
+    unsafe fn on<M: Multiply>(self);
+}
+
+/// See [`Multiply`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PanelShape {
+    pub(super) width: usize,
+    pub(super) step: usize,
+    pub(super) depth: usize,
 }
 
 /// A function that is compiled for some instructions.
@@ -28,6 +38,8 @@ macro_rules! compiled {
     };
 }
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+compiled!(amx, Amx, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
 #[cfg(target_arch = "x86_64")]
 compiled!(
     avx512_vnni,
@@ -46,6 +58,8 @@ impl Instructions {
     pub(super) fn run(self, computation: impl Compute) {
         match self.set() {
             // SAFETY: a value of this type was made where the processor has the instructions.
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Set::Amx => unsafe { amx(computation) },
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Vnni => unsafe { avx512_vnni(computation) },
             #[cfg(target_arch = "x86_64")]
@@ -58,12 +72,18 @@ impl Instructions {
         }
     }
 
-    /// Outputs of a panel, and neighbouring inputs that are multiplied at once.
-    pub(super) fn shape(self) -> (usize, usize) {
-        const fn of<D: Dot>() -> (usize, usize) {
-            (width::<D>(), D::STEP)
+    /// What panels of weights look like for these instructions.
+    pub(super) fn shape(self) -> PanelShape {
+        const fn of<M: Multiply>() -> PanelShape {
+            PanelShape {
+                width: M::WIDTH,
+                step: M::STEP,
+                depth: M::DEPTH,
+            }
         }
         match self.set() {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Set::Amx => of::<Amx>(),
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Vnni => of::<sets::Avx512Vnni>(),
             #[cfg(target_arch = "x86_64")]

@@ -68,7 +68,7 @@ impl Outputs {
     ///
     /// There are so many more.
     #[inline(always)]
-    unsafe fn skip(self, outputs: usize) -> Self {
+    pub(super) unsafe fn skip(self, outputs: usize) -> Self {
         // SAFETY: as the caller grants.
         unsafe {
             Self {
@@ -80,9 +80,91 @@ impl Outputs {
     }
 }
 
-/// Outputs of a tile.
-pub(super) const fn width<D: Dot>() -> usize {
-    D::VECTORS * D::LANES
+/// What multiplies tiles: vector instructions ([`Dot`]), or matrix registers.
+pub(super) trait Multiply {
+    /// What an input is kept as.
+    type Input: Copy + Default + Into<i32>;
+    /// Outputs of a tile, and so of a panel of weights.
+    const WIDTH: usize;
+    /// Neighbouring inputs whose weights lie side by side in a panel.
+    const STEP: usize;
+    /// Inputs are padded to a multiple of this many.
+    const DEPTH: usize;
+    /// Rows of a tile at the most.
+    const ROWS: usize;
+    /// Rows that are read at the most beyond those of a tile.
+    const ROWS_BEYOND: usize;
+
+    /// An input whose code is `code` where `zero` is that of 0.
+    fn input(code: u8, zero: u8) -> Self::Input;
+
+    /// How much larger than the code's distance from `zero` that is.
+    fn offset(zero: u8) -> i32;
+
+    /// Sets the processor up for tiles on this thread.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the instructions.
+    unsafe fn begin();
+
+    /// Undoes that.
+    ///
+    /// # Safety
+    ///
+    /// As of [`Multiply::begin`].
+    unsafe fn end();
+
+    /// Computes a tile of 1 to `ROWS` rows.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the instructions, and is set up for tiles.
+    unsafe fn multiply(tile: Tile<'_, Self::Input>);
+}
+
+impl<D: Dot> Multiply for D {
+    type Input = D::Input;
+    const WIDTH: usize = D::VECTORS * D::LANES;
+    const STEP: usize = D::STEP;
+    const DEPTH: usize = D::STEP;
+    const ROWS: usize = D::ROWS;
+    const ROWS_BEYOND: usize = 0;
+
+    #[inline(always)]
+    fn input(code: u8, zero: u8) -> D::Input {
+        D::input(code, zero)
+    }
+
+    #[inline(always)]
+    fn offset(zero: u8) -> i32 {
+        D::offset(zero)
+    }
+
+    #[inline(always)]
+    unsafe fn begin() {}
+
+    #[inline(always)]
+    unsafe fn end() {}
+
+    #[inline(always)]
+    unsafe fn multiply(tile: Tile<'_, D::Input>) {
+        // Three vectors of outputs at the most: a tile's sums are an array of arrays of that many.
+        macro_rules! by_rows {
+            ($($rows:literal)*) => {
+                match (tile.rows, D::VECTORS) {
+                    // SAFETY: as the caller grants.
+                    $(
+                        ($rows, 1) if $rows <= D::ROWS => unsafe { rows::<D, $rows, 1>(tile) },
+                        ($rows, 2) if $rows <= D::ROWS => unsafe { rows::<D, $rows, 2>(tile) },
+                        ($rows, 3) if $rows <= D::ROWS => unsafe { rows::<D, $rows, 3>(tile) },
+                    )*
+                    (rows, vectors) => unreachable!("a tile of {rows} rows and {vectors} vectors"),
+                }
+            };
+        }
+        by_rows!(1 2 3 4 5 6 7 8 9);
+    }
 }
 
 /// What a panel's outputs have in common for all rows; each as long as the tile is wide.
@@ -99,43 +181,40 @@ pub(super) struct PanelScales<'a> {
 /// The products of a few rows of inputs with a panel of weights.
 pub(super) struct Tile<'a, Input> {
     pub(super) rows: usize,
-    /// Inputs of a row, by steps.
-    pub(super) steps: usize,
-    /// Rows of `steps * STEP` inputs, `left_stride` apart.
+    /// Inputs of a row, with the padding.
+    pub(super) depth: usize,
+    /// Rows of `depth` inputs, `left_stride` apart.
     pub(super) left: &'a [Input],
     pub(super) left_stride: usize,
-    /// For each step the weights of [`width`] outputs, `STEP` an output.
+    /// For each [`Multiply::STEP`] inputs the weights of [`Multiply::WIDTH`] outputs.
     pub(super) panel: &'a [i8],
     pub(super) outputs: PanelScales<'a>,
     /// One for each row.
     pub(super) scales: &'a [RowScale],
-    /// Rows of [`width`] numbers, `result_stride` apart; all are written.
+    /// Rows of [`Multiply::WIDTH`] numbers, `result_stride` apart; all are written.
     pub(super) result: &'a mut [MaybeUninit<f32>],
     pub(super) result_stride: usize,
 }
 
-/// Computes a tile of 1 to `D::ROWS` rows.
-///
-/// # Safety
-///
-/// The processor has the instructions of `D`.
+/// Panics where a slice is too short for the tile, of which `rows_read` rows are read.
 #[inline(always)]
-pub(super) unsafe fn multiply<D: Dot>(tile: Tile<'_, D::Input>) {
-    // Three vectors of outputs at the most: a tile's sums are an array of arrays of that many.
-    macro_rules! by_rows {
-        ($($rows:literal)*) => {
-            match (tile.rows, D::VECTORS) {
-                // SAFETY: as the caller grants.
-                $(
-                    ($rows, 1) if $rows <= D::ROWS => unsafe { rows::<D, $rows, 1>(tile) },
-                    ($rows, 2) if $rows <= D::ROWS => unsafe { rows::<D, $rows, 2>(tile) },
-                    ($rows, 3) if $rows <= D::ROWS => unsafe { rows::<D, $rows, 3>(tile) },
-                )*
-                (rows, vectors) => unreachable!("a tile of {rows} rows and {vectors} vectors"),
-            }
-        };
+pub(super) fn assert_long_enough<M: Multiply>(
+    tile: &Tile<'_, M::Input>,
+    rows_read: usize,
+) -> Outputs {
+    let last = |rows: usize, stride: usize| rows.saturating_sub(1).saturating_mul(stride);
+    assert!(tile.rows <= rows_read && tile.rows <= M::ROWS);
+    assert!(last(rows_read, tile.left_stride) + tile.depth <= tile.left.len());
+    assert!(tile.depth.is_multiple_of(M::DEPTH) && tile.depth * M::WIDTH <= tile.panel.len());
+    assert!(last(tile.rows, tile.result_stride) + M::WIDTH <= tile.result.len());
+    let PanelScales { sums, scales, bias } = tile.outputs;
+    assert!(M::WIDTH <= sums.len() && M::WIDTH <= scales.len() && M::WIDTH <= bias.len());
+    assert!(tile.rows <= tile.scales.len());
+    Outputs {
+        sums: sums.as_ptr(),
+        scales: scales.as_ptr(),
+        bias: bias.as_ptr(),
     }
-    by_rows!(1 2 3 4 5 6 7 8 9);
 }
 
 /// # Safety
@@ -144,18 +223,9 @@ pub(super) unsafe fn multiply<D: Dot>(tile: Tile<'_, D::Input>) {
 #[inline(always)]
 #[allow(clippy::needless_pass_by_value)] // Its fields shall be in registers.
 unsafe fn rows<D: Dot, const ROWS: usize, const VECTORS: usize>(tile: Tile<'_, D::Input>) {
-    let (width, depth) = (width::<D>(), tile.steps * D::STEP);
+    let width = const { D::VECTORS * D::LANES };
     assert!(tile.rows == ROWS && D::VECTORS == VECTORS);
-    assert!((ROWS - 1) * tile.left_stride + depth <= tile.left.len());
-    assert!(depth * width <= tile.panel.len());
-    assert!((ROWS - 1) * tile.result_stride + width <= tile.result.len());
-    let PanelScales { sums, scales, bias } = tile.outputs;
-    assert!(width <= sums.len() && width <= scales.len() && width <= bias.len());
-    let outputs = Outputs {
-        sums: sums.as_ptr(),
-        scales: scales.as_ptr(),
-        bias: bias.as_ptr(),
-    };
+    let outputs = assert_long_enough::<D>(&tile, ROWS);
     let rows: &[RowScale; ROWS] = tile
         .scales
         .first_chunk()
@@ -163,13 +233,12 @@ unsafe fn rows<D: Dot, const ROWS: usize, const VECTORS: usize>(tile: Tile<'_, D
     let mut left = tile.left.as_ptr();
     let mut panel = tile.panel.as_ptr();
     // SAFETY: the instructions are there, as the caller grants. It is asserted above that each row
-    // on the left has `steps * STEP` inputs, the panel `steps * STEP * width` weights, and that
-    // there are `width` outputs of whatever they have and of each row of the result. All but the
+    // on the left has `depth` inputs, the panel `depth * width` weights, and that there are `width` outputs of whatever they have and of each row of the result. All but the
     // result is borrowed shared, and that alone. After the last step the pointers of the loop are
     // at most one past the end of what was read.
     unsafe {
         let mut sums = [[D::zero(); VECTORS]; ROWS];
-        for _ in 0..tile.steps {
+        for _ in 0..tile.depth / D::STEP {
             let mut weights = [D::zero(); VECTORS];
             for (vector, weights) in weights.iter_mut().enumerate() {
                 *weights = D::weights(panel.add(vector * D::LANES * D::STEP));

@@ -1,5 +1,7 @@
 //! Dense layers in eight bits: see [`crate::ops::int8`] for what they compute.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 mod dispatch;
 mod kernel;
 mod peak;
@@ -18,8 +20,8 @@ use super::product::tiles;
 use super::threads::{self, as_written, written};
 use crate::ops::Activation;
 use crate::ops::int8::Int8Weights;
-use dispatch::Compute;
-use kernel::{Dot, PanelScales, Tile, multiply, width};
+use dispatch::{Compute, PanelShape};
+use kernel::{Multiply, PanelScales, Tile};
 use rows::{RowScale, quantise};
 use sets::Instructions;
 
@@ -30,7 +32,7 @@ pub(in crate::ops) use peak::int8_tiles;
 const BLOCK_BYTES: usize = 256 * 1024;
 
 /// Numbers in the largest tile of any instruction set.
-const LARGEST_TILE: usize = 9 * 48;
+const LARGEST_TILE: usize = 32 * 32;
 
 /// The weights of a dense layer, cut into panels of a few outputs: for each few inputs that are
 /// multiplied at once the weights of all outputs of the panel. Padded with zeros both ways.
@@ -60,10 +62,10 @@ impl Int8Panels {
     }
 
     fn on(instructions: Instructions, weights: &Int8Weights, bias: Option<&[f32]>) -> Self {
-        let (width, step) = instructions.shape();
+        let PanelShape { width, step, depth } = instructions.shape();
         let (inputs, outputs) = (weights.inputs, weights.scales.len());
         let padded = outputs.next_multiple_of(width);
-        let panel = inputs.next_multiple_of(step) * width;
+        let panel = inputs.next_multiple_of(depth) * width;
         let mut values = vec![0; padded / width * panel];
         let mut sums = vec![0; padded];
         for (output, row) in weights.rows().enumerate() {
@@ -188,26 +190,28 @@ struct Product<'a> {
 
 impl Compute for Product<'_> {
     #[inline(always)]
-    unsafe fn on<D: Dot>(self) {
+    unsafe fn on<M: Multiply>(self) {
         let panels = self.panels;
-        let (width, depth) = (width::<D>(), panels.inputs.next_multiple_of(D::STEP));
-        let mut codes = vec![D::Input::default(); self.rows * depth];
+        let (width, depth) = (M::WIDTH, panels.inputs.next_multiple_of(M::DEPTH));
+        let mut codes = vec![M::Input::default(); (self.rows + M::ROWS_BEYOND) * depth];
         let mut scales = vec![RowScale::default(); self.rows];
         for (row, scale) in scales.iter_mut().enumerate() {
             let inputs = &self.left[row * self.left_stride..][..panels.inputs];
-            *scale = quantise::<D>(inputs, &mut codes[row * depth..][..depth]);
+            *scale = quantise::<M>(inputs, &mut codes[row * depth..][..depth]);
         }
+        // SAFETY: as the caller grants.
+        unsafe { M::begin() };
         let count = panels.outputs.div_ceil(width);
         let at_once = (BLOCK_BYTES / (depth * width).max(1)).max(1);
         for first in (0..count).step_by(at_once) {
             let end = count.min(first + at_once);
-            for (row, rows) in tiles(self.rows, D::ROWS) {
+            for (row, rows) in tiles(self.rows, M::ROWS) {
                 let result = &mut self.result[row * self.result_stride..];
                 for panel in first..end {
                     let outputs = panel * width..(panel + 1) * width;
                     let tile = Tile {
                         rows,
-                        steps: depth / D::STEP,
+                        depth,
                         left: &codes[row * depth..],
                         left_stride: depth,
                         panel: &panels.values[panel * depth * width..][..depth * width],
@@ -223,8 +227,8 @@ impl Compute for Product<'_> {
                     // SAFETY: as the caller grants.
                     unsafe {
                         match panels.outputs - outputs.start {
-                            columns if columns < width => at_the_edge::<D>(tile, columns),
-                            _ => multiply::<D>(tile),
+                            columns if columns < width => at_the_edge::<M>(tile, columns),
+                            _ => M::multiply(tile),
                         }
                     }
                 }
@@ -240,6 +244,8 @@ impl Compute for Product<'_> {
                 }
             }
         }
+        // SAFETY: as the caller grants.
+        unsafe { M::end() };
     }
 }
 
@@ -247,11 +253,11 @@ impl Compute for Product<'_> {
 ///
 /// # Safety
 ///
-/// The processor has the instructions of `D`.
+/// As of [`Multiply::multiply`].
 #[inline(always)]
 #[allow(clippy::needless_pass_by_value)] // All but its result goes on.
-unsafe fn at_the_edge<D: Dot>(tile: Tile<'_, D::Input>, columns: usize) {
-    let width = width::<D>();
+unsafe fn at_the_edge<M: Multiply>(tile: Tile<'_, M::Input>, columns: usize) {
+    let width = M::WIDTH;
     let mut whole = [MaybeUninit::uninit(); LARGEST_TILE];
     let rows = tile.rows;
     let result = tile.result.chunks_mut(tile.result_stride).take(rows);
@@ -261,7 +267,7 @@ unsafe fn at_the_edge<D: Dot>(tile: Tile<'_, D::Input>, columns: usize) {
         ..tile
     };
     // SAFETY: as the caller grants.
-    unsafe { multiply::<D>(narrow) };
+    unsafe { M::multiply(narrow) };
     for (result, whole) in result.zip(whole.chunks_exact(width)) {
         result[..columns].copy_from_slice(&whole[..columns]);
     }

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 
 use super::LARGEST_TILE;
 use super::dispatch::Compute;
-use super::kernel::{Dot, PanelScales, Tile, multiply, width};
+use super::kernel::{Multiply, PanelScales, Tile};
 use super::rows::RowScale;
 use super::sets::Instructions;
 
@@ -32,19 +32,21 @@ struct Tiles<'a> {
 
 impl Compute for Tiles<'_> {
     #[inline(always)]
-    unsafe fn on<D: Dot>(self) {
-        let width = width::<D>();
-        let left = vec![D::input(3, 1); D::ROWS * DEPTH];
+    unsafe fn on<M: Multiply>(self) {
+        let width = M::WIDTH;
+        let left = vec![M::input(3, 1); (M::ROWS + M::ROWS_BEYOND) * DEPTH];
         let panel = vec![1; DEPTH * width];
         let (sums, floats) = (vec![1; width], vec![0.5; width]);
-        let scales = vec![RowScale::default(); D::ROWS];
+        let scales = vec![RowScale::default(); M::ROWS];
         let mut result = [MaybeUninit::uninit(); LARGEST_TILE];
+        // SAFETY: as the caller grants.
+        unsafe { M::begin() };
         for _ in 0..self.repetitions {
             // SAFETY: as the caller grants.
             unsafe {
-                multiply::<D>(Tile {
-                    rows: D::ROWS,
-                    steps: DEPTH / D::STEP,
+                M::multiply(Tile {
+                    rows: M::ROWS,
+                    depth: DEPTH,
                     left: &left,
                     left_stride: DEPTH,
                     panel: &panel,
@@ -61,6 +63,8 @@ impl Compute for Tiles<'_> {
             // Without it nothing would have to be computed.
             black_box(&mut result);
         }
-        *self.operations = 2.0 * (D::ROWS * width * DEPTH) as f64 * self.repetitions as f64;
+        // SAFETY: as the caller grants.
+        unsafe { M::end() };
+        *self.operations = 2.0 * (M::ROWS * width * DEPTH) as f64 * self.repetitions as f64;
     }
 }

@@ -1,6 +1,6 @@
 //! Activations in eight bits: each row of a matrix with a scale and a zero of its own.
 
-use super::kernel::Dot;
+use super::kernel::Multiply;
 
 /// What the codes of a row stand for.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -46,12 +46,12 @@ fn turned(bits: i32) -> i32 {
 ///
 /// The scale is a 255th of the row's range, which is stretched to hold 0, so that 0 has a code.
 #[inline(always)]
-pub(super) fn quantise<D: Dot>(row: &[f32], codes: &mut [D::Input]) -> RowScale {
+pub(super) fn quantise<M: Multiply>(row: &[f32], codes: &mut [M::Input]) -> RowScale {
     let (least, largest) = range(row);
     // One by one, for their difference may be infinite.
     let scale = largest * STEP - least * STEP;
     if !least.is_finite() || !largest.is_finite() {
-        codes.fill(D::Input::default());
+        codes.fill(M::Input::default());
         return RowScale {
             scale: f32::NAN,
             offset: 0,
@@ -59,7 +59,7 @@ pub(super) fn quantise<D: Dot>(row: &[f32], codes: &mut [D::Input]) -> RowScale 
     }
     if scale < f32::MIN_POSITIVE {
         // Its inverse would be infinite: numbers below 1e-35 count for nothing.
-        codes.fill(D::Input::default());
+        codes.fill(M::Input::default());
         return RowScale::default();
     }
     let inverse = 1.0 / scale;
@@ -70,11 +70,11 @@ pub(super) fn quantise<D: Dot>(row: &[f32], codes: &mut [D::Input]) -> RowScale 
         // The largest may be rounded up to 256. Not `f32::min`, which asks about NaN as well.
         let most = ROUND + 255.0;
         let shifted = if shifted < most { shifted } else { most };
-        *code = D::input(low_byte(shifted), zero_code);
+        *code = M::input(low_byte(shifted), zero_code);
     }
     RowScale {
         scale,
-        offset: D::offset(zero_code),
+        offset: M::offset(zero_code),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The instruction sets that products in eight bits are made with.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::amx;
 use super::kernel::{Dot, Outputs};
 use super::rows::RowScale;
 
@@ -11,6 +13,8 @@ pub(super) struct Instructions(Set);
 /// All that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Set {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    Amx,
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
     #[cfg(target_arch = "x86_64")]
@@ -25,6 +29,8 @@ pub(super) enum Set {
 impl Set {
     /// From the best to that which every processor has.
     const ALL: &[Self] = &[
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        Self::Amx,
         #[cfg(target_arch = "x86_64")]
         Self::Avx512Vnni,
         #[cfg(target_arch = "x86_64")]
@@ -40,9 +46,15 @@ impl Set {
     fn is_here(self) -> bool {
         match self {
             Self::Scalar => true,
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Self::Amx => Self::Avx512Vnni.is_here() && amx::is_here(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => {
-                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512vnni")
             }
             #[cfg(target_arch = "x86_64")]
             Self::AvxVnni => {
@@ -82,6 +94,8 @@ impl Instructions {
     /// As records have it.
     pub(super) fn name(self) -> &'static str {
         match self.0 {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Set::Amx => "amx-int8",
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Vnni => "avx512-vnni",
             #[cfg(target_arch = "x86_64")]

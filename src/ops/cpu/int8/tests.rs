@@ -110,6 +110,10 @@ fn products_of_ragged_shapes() {
         (17, 770, 37),
         (1, 3072, 144),
         (512, 5, 3),
+        (31, 64, 32),
+        (32, 128, 64),
+        (33, 65, 33),
+        (48, 640, 96),
     ]
     .into_iter()
     .enumerate()
@@ -228,9 +232,9 @@ fn short_slices_are_refused_before_anything_is_read() {
             let (sums, floats) = (vec![0; outputs], vec![0.0; outputs]);
             // SAFETY: every processor has these instructions.
             unsafe {
-                multiply::<Scalar>(Tile {
+                Scalar::multiply(Tile {
                     rows: 3,
-                    steps: 5,
+                    depth: 5,
                     left: &left,
                     left_stride: 6,
                     panel: &panel,
