@@ -24,7 +24,11 @@ impl Compute for Tiles {
         for rows in 1..=M::ROWS {
             for steps in [1, 2, 5] {
                 // SAFETY: as the caller grants.
-                unsafe { one_tile::<M>(rows, steps) }
+                unsafe {
+                    M::begin();
+                    one_tile::<M>(rows, steps);
+                    M::end();
+                }
             }
         }
     }
@@ -36,9 +40,10 @@ impl Compute for Tiles {
 unsafe fn one_tile<M: Multiply>(rows: usize, steps: usize) {
     let (width, depth) = (M::WIDTH, steps * M::DEPTH);
     let (left_stride, result_stride) = (depth + 3, width + 2);
-    let zeros = noise(1, rows);
-    let codes = noise(2, rows * left_stride);
-    let left: Vec<_> = (0..(rows - 1) * left_stride + depth)
+    let rows_read = rows + M::ROWS_BEYOND;
+    let zeros = noise(1, rows_read);
+    let codes = noise(2, rows_read * left_stride);
+    let left: Vec<_> = (0..(rows_read - 1) * left_stride + depth)
         .map(|at| M::input(codes[at], zeros[at / left_stride]))
         .collect();
     let weights = |output: usize, input: usize| -> i32 {

@@ -23,6 +23,11 @@ mod ops {
 
         #[path = "."]
         mod int8 {
+            #[path = "../../src/ops/cpu/int8/aligned.rs"]
+            mod aligned;
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            #[path = "../../src/ops/cpu/int8/amx.rs"]
+            mod amx;
             #[path = "../../src/ops/cpu/int8/dispatch.rs"]
             mod dispatch;
             #[path = "../../src/ops/cpu/int8/kernel.rs"]

@@ -5,8 +5,10 @@
 //! A tile is 32 rows by 32 outputs: four of the eight registers hold sums, two inputs, two weights.
 
 use std::arch::asm;
+use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
+use super::aligned::LINE;
 use super::kernel::{Dot, Multiply, Tile, assert_long_enough};
 use super::sets::Avx512Vnni;
 
@@ -37,6 +39,10 @@ impl Shapes {
         Self(bytes)
     };
 }
+
+/// Those of a tile, 32 rows of 32.
+#[repr(C, align(64))]
+struct Sums([i32; 4 * SIDE * SIDE]);
 
 /// Whether the processor has these instructions and the system lets this process use them.
 pub(super) fn is_here() -> bool {
@@ -71,6 +77,7 @@ impl Multiply for Amx {
     const STEP: usize = 4;
     const DEPTH: usize = INPUTS;
     const ROWS: usize = 2 * SIDE;
+    const ROWS_TOGETHER: usize = SIDE;
     const ROWS_BEYOND: usize = 2 * SIDE - 1;
 
     #[inline(always)]
@@ -81,6 +88,13 @@ impl Multiply for Amx {
     #[inline(always)]
     fn offset(zero: u8) -> i32 {
         <Avx512Vnni as Dot>::offset(zero)
+    }
+
+    #[inline(always)]
+    fn row_stride(depth: usize) -> usize {
+        // An odd number of cache lines: rows a power of two apart would all want the same place in
+        // the first-level cache.
+        ((depth / LINE) | 1) * LINE
     }
 
     #[inline(always)]
@@ -102,25 +116,26 @@ impl Multiply for Amx {
         let outputs = assert_long_enough::<Self>(&tile, rows_read);
         // The loops count down to it.
         assert!(tile.depth > 0);
-        let mut sums = [0; 4 * SIDE * SIDE];
+        let mut sums = MaybeUninit::<Sums>::uninit();
+        let sums = sums.as_mut_ptr().cast::<i32>();
         // SAFETY: the registers are set up, as the caller grants, and the assertions above are for
         // all that is read: of 32 rows `depth` inputs, and the whole panel.
         unsafe {
             if tile.rows > SIDE {
-                products_of_32_rows(&tile, &mut sums);
+                products_of_32_rows(&tile, sums);
             } else {
-                products_of_16_rows(&tile, &mut sums);
+                products_of_16_rows(&tile, sums);
             }
         }
         let result = tile.result.as_mut_ptr().cast::<f32>();
-        let rows = sums.chunks_exact(Self::WIDTH).zip(tile.scales);
-        for (number, (sums, row)) in rows.enumerate().take(tile.rows) {
+        for (number, row) in tile.scales.iter().enumerate().take(tile.rows) {
             for first in [0, SIDE] {
-                // SAFETY: there are `WIDTH` sums and outputs, which `assert_long_enough` has
-                // asserted for what outputs have and for the result; the processor has AVX-512
-                // where it has matrix registers.
+                // SAFETY: the sums of the tile's rows were written, `WIDTH` a row; there are as many
+                // outputs, which `assert_long_enough` has asserted for what they have and for the
+                // result; the processor has AVX-512 where it has matrix registers.
                 unsafe {
-                    let sums = std::arch::x86_64::_mm512_loadu_si512(sums[first..].as_ptr().cast());
+                    let sums = sums.add(number * Self::WIDTH + first);
+                    let sums = std::arch::x86_64::_mm512_loadu_si512(sums.cast());
                     let to = result.add(number * tile.result_stride + first);
                     Avx512Vnni::finish(sums, outputs.skip(first), *row, to);
                 }
@@ -131,9 +146,9 @@ impl Multiply for Amx {
 
 /// # Safety
 ///
-/// The registers are set up, and `tile` is as long as it says.
+/// The registers are set up, `tile` is as long as it says, and `sums` points at [`Sums`].
 #[inline(always)]
-unsafe fn products_of_32_rows(tile: &Tile<'_, u8>, sums: &mut [i32; 4 * SIDE * SIDE]) {
+unsafe fn products_of_32_rows(tile: &Tile<'_, u8>, sums: *mut i32) {
     let left = tile.left.as_ptr();
     let stride = tile.left_stride;
     // SAFETY: each load reads 16 rows of 64 bytes: on the left of rows 0 to 15 and 16 to 31, as far
@@ -169,7 +184,7 @@ unsafe fn products_of_32_rows(tile: &Tile<'_, u8>, sums: &mut [i32; 4 * SIDE * S
             below = inout(reg) left.add(SIDE * stride) => _,
             panel = inout(reg) tile.panel.as_ptr() => _,
             times = inout(reg) tile.depth / INPUTS => _,
-            sums = inout(reg) sums.as_mut_ptr() => _,
+            sums = inout(reg) sums => _,
             stride = in(reg) stride,
             row = in(reg) 2 * SIDE * size_of::<i32>(),
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
@@ -181,9 +196,9 @@ unsafe fn products_of_32_rows(tile: &Tile<'_, u8>, sums: &mut [i32; 4 * SIDE * S
 
 /// # Safety
 ///
-/// The registers are set up, and `tile` is as long as it says.
+/// The registers are set up, `tile` is as long as it says, and `sums` points at [`Sums`].
 #[inline(always)]
-unsafe fn products_of_16_rows(tile: &Tile<'_, u8>, sums: &mut [i32; 4 * SIDE * SIDE]) {
+unsafe fn products_of_16_rows(tile: &Tile<'_, u8>, sums: *mut i32) {
     // SAFETY: as above, of rows 0 to 15 alone.
     unsafe {
         asm!(
@@ -204,7 +219,7 @@ unsafe fn products_of_16_rows(tile: &Tile<'_, u8>, sums: &mut [i32; 4 * SIDE * S
             left = inout(reg) tile.left.as_ptr() => _,
             panel = inout(reg) tile.panel.as_ptr() => _,
             times = inout(reg) tile.depth / INPUTS => _,
-            sums = in(reg) sums.as_mut_ptr(),
+            sums = in(reg) sums,
             stride = in(reg) tile.left_stride,
             row = in(reg) 2 * SIDE * size_of::<i32>(),
             out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm5") _, out("tmm6") _,

@@ -92,6 +92,8 @@ pub(super) trait Multiply {
     const DEPTH: usize;
     /// Rows of a tile at the most.
     const ROWS: usize;
+    /// Rows that take as long as one.
+    const ROWS_TOGETHER: usize;
     /// Rows that are read at the most beyond those of a tile.
     const ROWS_BEYOND: usize;
 
@@ -100,6 +102,9 @@ pub(super) trait Multiply {
 
     /// How much larger than the code's distance from `zero` that is.
     fn offset(zero: u8) -> i32;
+
+    /// From one row of `depth` inputs to the next.
+    fn row_stride(depth: usize) -> usize;
 
     /// Sets the processor up for tiles on this thread.
     ///
@@ -129,6 +134,7 @@ impl<D: Dot> Multiply for D {
     const STEP: usize = D::STEP;
     const DEPTH: usize = D::STEP;
     const ROWS: usize = D::ROWS;
+    const ROWS_TOGETHER: usize = 1;
     const ROWS_BEYOND: usize = 0;
 
     #[inline(always)]
@@ -139,6 +145,11 @@ impl<D: Dot> Multiply for D {
     #[inline(always)]
     fn offset(zero: u8) -> i32 {
         D::offset(zero)
+    }
+
+    #[inline(always)]
+    fn row_stride(depth: usize) -> usize {
+        depth
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! Dense layers in eight bits: see [`crate::ops::int8`] for what they compute.
 
+mod aligned;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;
 mod dispatch;
@@ -16,10 +17,10 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::contiguous;
 use super::elementwise::activate;
-use super::product::tiles;
 use super::threads::{self, as_written, written};
 use crate::ops::Activation;
 use crate::ops::int8::Int8Weights;
+use aligned::Aligned;
 use dispatch::{Compute, PanelShape};
 use kernel::{Multiply, PanelScales, Tile};
 use rows::{RowScale, quantise};
@@ -41,7 +42,7 @@ pub(in crate::ops) struct Int8Panels {
     instructions: Instructions,
     inputs: usize,
     outputs: usize,
-    values: Vec<i8>,
+    values: Aligned<i8>,
     /// Of each output's weights.
     sums: Vec<i32>,
     /// What each output's weights are multiplied by.
@@ -66,10 +67,10 @@ impl Int8Panels {
         let (inputs, outputs) = (weights.inputs, weights.scales.len());
         let padded = outputs.next_multiple_of(width);
         let panel = inputs.next_multiple_of(depth) * width;
-        let mut values = vec![0; padded / width * panel];
+        let mut values = Aligned::zeros(padded / width * panel);
         let mut sums = vec![0; padded];
         for (output, row) in weights.rows().enumerate() {
-            let panel = &mut values[output / width * panel..][..panel];
+            let panel = &mut values.values_mut()[output / width * panel..][..panel];
             for (input, &weight) in row.iter().enumerate() {
                 panel[(input / step * width + output % width) * step + input % step] = weight;
             }
@@ -193,28 +194,33 @@ impl Compute for Product<'_> {
     unsafe fn on<M: Multiply>(self) {
         let panels = self.panels;
         let (width, depth) = (M::WIDTH, panels.inputs.next_multiple_of(M::DEPTH));
-        let mut codes = vec![M::Input::default(); (self.rows + M::ROWS_BEYOND) * depth];
+        let stride = M::row_stride(depth);
+        let mut codes = Aligned::<M::Input>::zeros((self.rows + M::ROWS_BEYOND) * stride);
         let mut scales = vec![RowScale::default(); self.rows];
         for (row, scale) in scales.iter_mut().enumerate() {
             let inputs = &self.left[row * self.left_stride..][..panels.inputs];
-            *scale = quantise::<M>(inputs, &mut codes[row * depth..][..depth]);
+            *scale = quantise::<M>(inputs, &mut codes.values_mut()[row * stride..][..depth]);
         }
+        // As few tiles as can be, and these as alike.
+        let at_most = self.rows.div_ceil(self.rows.div_ceil(M::ROWS).max(1));
+        let at_most = at_most.next_multiple_of(M::ROWS_TOGETHER).max(1);
         // SAFETY: as the caller grants.
         unsafe { M::begin() };
         let count = panels.outputs.div_ceil(width);
         let at_once = (BLOCK_BYTES / (depth * width).max(1)).max(1);
         for first in (0..count).step_by(at_once) {
             let end = count.min(first + at_once);
-            for (row, rows) in tiles(self.rows, M::ROWS) {
+            for row in (0..self.rows).step_by(at_most) {
+                let rows = at_most.min(self.rows - row);
                 let result = &mut self.result[row * self.result_stride..];
                 for panel in first..end {
                     let outputs = panel * width..(panel + 1) * width;
                     let tile = Tile {
                         rows,
                         depth,
-                        left: &codes[row * depth..],
-                        left_stride: depth,
-                        panel: &panels.values[panel * depth * width..][..depth * width],
+                        left: &codes.values()[row * stride..],
+                        left_stride: stride,
+                        panel: &panels.values.values()[panel * depth * width..][..depth * width],
                         outputs: PanelScales {
                             sums: &panels.sums[outputs.clone()],
                             scales: &panels.scales[outputs.clone()],
