@@ -1,5 +1,6 @@
-//! candle's own BERT as a peer of `benchmarks/peers/cpu.py`: chooses its fastest batch, then
-//! computes all windows for each line it is sent. `candle_bert MODEL FOLDER THREADS`.
+//! candle's own BERT as a peer of `benchmarks/peers/cpu.py`: `candle_bert MODEL FOLDER THREADS`
+//! chooses its fastest batch on some windows and prints it; with that as a fourth argument it
+//! computes all windows for each line it is sent.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -79,30 +80,41 @@ fn compute(model: &Model, batches: &[[Tensor; 3]]) -> Result<Duration, Failure> 
     Ok(began.elapsed())
 }
 
+/// The batch that some windows are computed fastest in.
+fn choose(model: &Model, folder: &Path) -> Result<usize, Failure> {
+    let mut fastest = (f64::INFINITY, 0);
+    for size in [1, 4, 8] {
+        let batches = batches(folder, size)?;
+        let every = (batches.len() * size / TRIED_ON).max(1);
+        let some: Vec<_> = batches.iter().step_by(every).cloned().collect();
+        let windows: usize = some.iter().map(|[ids, ..]| ids.dims()[0]).sum();
+        let took = compute(model, &some)?.as_secs_f64() / windows as f64;
+        if took < fastest.0 {
+            fastest = (took, size);
+        }
+    }
+    Ok(fastest.1)
+}
+
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [model, folder, threads] = arguments.as_slice() else {
-        return Err("usage: candle_bert MODEL FOLDER THREADS".into());
+    let [model, folder, threads, chosen @ ..] = arguments.as_slice() else {
+        return Err("usage: candle_bert MODEL FOLDER THREADS [BATCH]".into());
     };
-    let threads = threads.parse()?;
+    let (folder, threads) = (Path::new(folder), threads.parse()?);
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()?;
     let memory = MemoryWatch::start();
     let model = Model::load(Path::new(model))?;
-    let mut fastest = None;
-    for size in [1, 4, 8] {
-        let batches = batches(Path::new(folder), size)?;
-        let every = (batches.len() * size / TRIED_ON).max(1);
-        let some: Vec<_> = batches.iter().step_by(every).cloned().collect();
-        let windows: usize = some.iter().map(|[ids, ..]| ids.dims()[0]).sum();
-        let took = compute(&model, &some)?.as_secs_f64() / windows as f64;
-        if fastest.as_ref().is_none_or(|&(least, _, _)| took < least) {
-            fastest = Some((took, size, batches));
-        }
-    }
-    let (_, size, batches) = fastest.ok_or("no batch")?;
-    println!("{}", json!({ "how": format!("batch {size}") }));
+    let Some(chosen) = chosen.first() else {
+        println!(
+            "{}",
+            json!({ "how": format!("batch {}", choose(&model, folder)?) })
+        );
+        return Ok(());
+    };
+    let batches = batches(folder, chosen.trim_start_matches("batch ").parse()?)?;
     for line in std::io::stdin().lock().lines() {
         line?;
         let seconds = compute(&model, &batches)?.as_secs_f64();

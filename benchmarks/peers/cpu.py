@@ -35,26 +35,32 @@ class Peer:
 
     def __init__(self, args, engine, folder, model):
         if engine.startswith("candle-"):
-            command = [args.candle, model, folder, str(args.threads)]
+            self.command = [args.candle, model, folder, str(args.threads)]
         else:
-            command = [sys.executable, HERE / "worker.py", engine, folder, str(args.threads), model]
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(args.threads),
-                       "RAYON_NUM_THREADS": str(args.threads), "TOKENIZERS_PARALLELISM": "false"}
-        log = open(f"{folder}/{engine}.log", "w")
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-        self.how = self.answer(engine, folder)["how"]
-        self.windows, self.engine, self.folder = args.windows, engine, folder
+            self.command = [sys.executable, HERE / "worker.py", engine, folder, str(args.threads), model]
+        self.environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(args.threads),
+                            "RAYON_NUM_THREADS": str(args.threads), "TOKENIZERS_PARALLELISM": "false"}
+        self.engine, self.windows, self.log = engine, args.windows, f"{folder}/{engine}.log"
+        # Once to choose, and then with nothing else in its memory.
+        self.start([])
+        self.how = self.answer()["how"]
+        self.stop()
+        self.start([self.how])
 
-    def answer(self, engine, folder):
+    def start(self, more):
+        self.process = subprocess.Popen(self.command + more, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=open(self.log, "a"), text=True, env=self.environment)
+
+    def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"{engine} stopped:\n" + Path(f"{folder}/{engine}.log").read_text()[-2000:])
+            sys.exit(f"{self.engine} stopped:\n" + Path(self.log).read_text()[-2000:])
         return json.loads(line)
 
     def round(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        found = self.answer(self.engine, self.folder)
+        found = self.answer()
         return {"windows_per_s": self.windows / found["seconds"], "peak_bytes": found["peak_bytes"]}
 
     def stop(self):

@@ -1,7 +1,6 @@
-"""A peer's process: loads its model, chooses its fastest way on some windows, and computes all for each line it is sent.
-
-Run by `cpu.py`. The first line it prints says what it chose; then a line a round, in JSON. The logits of the first round
-are kept.
+"""A peer's process. Run by `cpu.py`, twice: to choose the peer's fastest way on some windows, which it prints; and with
+that way alone, so that no other is in its memory, to compute all windows for each line it is sent. The logits of the
+first round are kept.
 """
 import json
 import os
@@ -67,54 +66,59 @@ class Windows:
 
 
 def torch_ways(precision, folder, threads, model):
-    import torch
-    import transformers
-    transformers.logging.set_verbosity_error()
-    torch.set_num_threads(threads)
-    model = transformers.BertForQuestionAnswering.from_pretrained(model, attn_implementation="sdpa").eval().float()
-    if precision == "int8":
-        model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+    def load():
+        import torch
+        import transformers
+        transformers.logging.set_verbosity_error()
+        torch.set_num_threads(threads)
+        loaded = transformers.BertForQuestionAnswering.from_pretrained(model, attn_implementation="sdpa").eval().float()
+        if precision == "int8":
+            loaded = torch.ao.quantization.quantize_dynamic(loaded, {torch.nn.Linear}, dtype=torch.qint8)
 
-    def compute(x):
-        with torch.inference_mode():
-            ids, mask, types = map(torch.from_numpy, x)
-            found = model(input_ids=ids, attention_mask=mask, token_type_ids=types)
-        return found.start_logits.numpy(), found.end_logits.numpy()
+        def compute(x):
+            with torch.inference_mode():
+                ids, mask, types = map(torch.from_numpy, x)
+                found = loaded(input_ids=ids, attention_mask=mask, token_type_ids=types)
+            return found.start_logits.numpy(), found.end_logits.numpy()
 
-    return one_by_one(compute)
+        return compute
+
+    return one_by_one(load)
 
 
 def onnxruntime_ways(precision, folder, threads, model):
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    path = f"{folder}/{'fused' if precision == 'f32' else 'int8'}.onnx"
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    place = {"ids": 0, "mask": 1, "types": 2}
-    inputs = [(i.name, np.int32 if "int32" in i.type else np.int64) for i in session.get_inputs()]
-    return one_by_one(lambda x: session.run(["start", "end"], {n: x[place[n]].astype(t) for n, t in inputs}))
+    def load():
+        import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        path = f"{folder}/{'fused' if precision == 'f32' else 'int8'}.onnx"
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        place = {"ids": 0, "mask": 1, "types": 2}
+        inputs = [(i.name, np.int32 if "int32" in i.type else np.int64) for i in session.get_inputs()]
+        return lambda x: session.run(["start", "end"], {n: x[place[n]].astype(t) for n, t in inputs})
+
+    return one_by_one(load)
 
 
 def openvino_ways(precision, folder, threads, model):
-    import openvino
     path = f"{folder}/{'plain' if precision == 'f32' else 'int8'}.xml"
     hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
-    # One at a time, so that the memory of the one that is not chosen is given back.
-    one = {**hints, "PERFORMANCE_HINT": "LATENCY"}
-    many = {**hints, "PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": threads}
     named = lambda x: {"ids": x[0], "mask": x[1], "types": x[2]}
 
-    def latency():
-        request = openvino.Core().compile_model(path, "CPU", one).create_infer_request()
+    def load():
+        import openvino
+        request = openvino.Core().compile_model(path, "CPU", {**hints, "PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
 
         def compute(x):
             found = request.infer(named(x))
             return np.array(found[0]), np.array(found[1])
 
-        return one_by_one(compute)
+        return compute
 
-    def streams():
-        queue = openvino.AsyncInferQueue(openvino.Core().compile_model(path, "CPU", many), threads)
+    def load_streams():
+        import openvino
+        streams = {**hints, "PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": threads}
+        queue = openvino.AsyncInferQueue(openvino.Core().compile_model(path, "CPU", streams), threads)
 
         def in_flight(batches):
             found = {}
@@ -124,35 +128,48 @@ def openvino_ways(precision, folder, threads, model):
             queue.wait_all()
             return [(places, *found[at]) for at, (places, _) in enumerate(batches)]
 
-        return [(f"batch {size}, {threads} streams", size, in_flight) for size in BATCHES]
+        return in_flight
 
-    return latency() + streams()
+    return one_by_one(load) + [(f"batch {size}, {threads} streams", size, load_streams) for size in BATCHES]
 
 
-def one_by_one(compute):
-    """A way for each batch size: its name, the size, and what gives places, start and end logits of each batch."""
-    every = lambda batches: [(places, *compute(x)) for places, x in batches]
+def one_by_one(load):
+    """A way for each batch size: its name, the size, and what makes the function that gives places, start and end
+    logits of each batch; `load` makes one of a batch."""
+    def every():
+        compute = load()
+        return lambda batches: [(places, *compute(x)) for places, x in batches]
+
     return [(f"batch {size}", size, every) for size in BATCHES]
 
 
 WAYS = {"torch": torch_ways, "onnxruntime": onnxruntime_ways, "openvino": openvino_ways}
 
 
-def main(engine, folder, threads, model):
-    memory, windows = PeakMemory(), Windows(folder)
-    kind, precision = engine.split("-")
+def choose(ways, windows):
+    """The name of the way that is fastest on some windows."""
     tried = []
-    for name, size, compute in WAYS[kind](precision, folder, int(threads), model):
-        batches = windows.batches(size)
+    for name, size, make in ways:
+        compute, batches = make(), windows.batches(size)
         some = batches[:: max(1, len(batches) * size // TRIED_ON)]
         compute(some)
         began = time.perf_counter()
         compute(some)
         took = time.perf_counter() - began
-        tried.append((took / sum(len(places) for places, _ in some), name, size, compute))
-    _, name, size, compute = min(tried, key=lambda way: way[0])
+        tried.append((took / sum(len(places) for places, _ in some), name))
+    return min(tried)[1]
+
+
+def main(engine, folder, threads, model, chosen=None):
+    memory, windows = PeakMemory(), Windows(folder)
+    kind, precision = engine.split("-")
+    ways = WAYS[kind](precision, folder, int(threads), model)
     say = lambda answer: print(json.dumps(answer), file=answers, flush=True)
-    say({"how": name})
+    if chosen is None:
+        say({"how": choose(ways, windows)})
+        return
+    size, make = next((size, make) for name, size, make in ways if name == chosen)
+    compute = make()
     for number, _ in enumerate(sys.stdin):
         began = time.perf_counter()
         results = compute(windows.batches(size))
