@@ -72,6 +72,15 @@ impl SplitMix64 {
     }
 }
 
+/// Numbers in -1 to 1, for tests.
+#[cfg(test)]
+pub(crate) fn noise(seed: u64, count: usize) -> Vec<f32> {
+    let numbers = (0..count as u64).map(|at| split_mix(seed, at) >> 40);
+    numbers
+        .map(|bits| bits as f32 / 8_388_608.0 - 1.0)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -94,11 +94,9 @@ pub fn settle(
         windows: text.windows.len(),
         tokens: text.tokens(),
     };
-    let mut settled = layers[..in_full]
-        .iter()
-        .map(|(trial, _)| trial.settle(false));
-    // Also those that computed nothing, which are of no use but while the model is loaded.
-    let settled = settled.try_for_each(|settled| settled);
+    let mut put_back = layers[..in_full].iter();
+    let settled = put_back.try_for_each(|(trial, _)| trial.settle(false));
+    // The others, and those that computed nothing: they are used while the model is loaded alone.
     let settled = settled.and_then(|()| trials.iter().try_for_each(|trial| trial.settle(true)));
     settled.map_err(|source| ModelError::Tensor {
         doing: "making the layers that stay in full".to_owned(),

@@ -81,7 +81,8 @@ impl Trial {
     /// full; nothing where the layer has not computed both.
     pub fn loss(&self) -> Option<f64> {
         let loss = self.open().as_ref()?.loss;
-        (loss.results > 0.0).then(|| (loss.differences / loss.results).sqrt())
+        // What is no number was computed all the same, and is the worst there is.
+        (loss.results != 0.0).then(|| (loss.differences / loss.results).sqrt())
     }
 
     /// Keeps the weights in eight bits, or those in full. The first time decides.
@@ -90,17 +91,22 @@ impl Trial {
     ///
     /// Fails where the weights in full cannot be made once more.
     pub fn settle(&self, in_eight_bits: bool) -> Result<()> {
-        let Some(Open { full, int8, .. }) = self.open().take() else {
-            return Ok(());
+        // Held to the end: whoever finds nothing open finds it settled.
+        let mut open = self.open();
+        let full = match &*open {
+            None => return Ok(()),
+            Some(_) if in_eight_bits => None,
+            Some(open) => Some((open.full)()?),
         };
-        let kept = if in_eight_bits {
-            Arc::try_unwrap(int8).unwrap_or_else(|shared| (*shared).clone())
-        } else {
-            drop(int8);
-            full()?
-        };
-        // There was none, for it was open.
-        let _ = self.settled.set(kept);
+        let kept = full.or_else(|| {
+            let int8 = open.take()?.int8;
+            Some(Arc::try_unwrap(int8).unwrap_or_else(|shared| (*shared).clone()))
+        });
+        if let Some(kept) = kept {
+            // There was none, for it was open.
+            let _ = self.settled.set(kept);
+        }
+        *open = None;
         Ok(())
     }
 
@@ -125,10 +131,10 @@ impl Trial {
             return of(settled);
         }
         let int8 = self.open().as_ref().map(|open| Arc::clone(&open.int8));
-        match (int8, self.settled()) {
-            (Some(int8), _) => of(&int8),
-            (None, Some(settled)) => of(settled),
-            (None, None) => unreachable!("a layer is open or settled"),
+        match int8 {
+            Some(int8) => of(&int8),
+            // Settled since it was looked at.
+            None => self.with_weights(of),
         }
     }
 
@@ -183,5 +189,52 @@ impl fmt::Debug for Trial {
             .field("name", &self.name)
             .field("settled", &self.settled.get().is_some())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::Computes;
+    use crate::ops::{Form, Linear};
+
+    /// What a layer of one weight loses, and what it computes before and after it is settled.
+    fn one_weight(weight: f32, in_eight_bits: bool) -> (Option<f64>, [Vec<f32>; 3]) {
+        let tensors = move || Ok((Tensor::new(&[[weight]], &Device::Cpu)?, None));
+        let (layer, trial) = Linear::on_trial("layer", tensors, 1, Form::Cpu).unwrap();
+        let x = Tensor::new(&[[2.0_f32], [-0.5]], &Device::Cpu).unwrap();
+        let forward = || -> Vec<f32> {
+            let y = layer.forward(&x).unwrap();
+            y.flatten_all().unwrap().to_vec1().unwrap()
+        };
+        assert_eq!((trial.loss(), trial.full_bytes()), (None, 4));
+        trial.compute_with(Computes::Both);
+        let both = forward();
+        let loss = trial.loss();
+        trial.compute_with(Computes::Int8);
+        let int8 = forward();
+        assert_eq!(layer.flops_per_token(), 2);
+        trial.settle(in_eight_bits).unwrap();
+        // The first time decided.
+        trial.settle(!in_eight_bits).unwrap();
+        assert_eq!((layer.flops_per_token(), trial.loss()), (2, None));
+        (loss, [both, int8, forward()])
+    }
+
+    #[test]
+    fn a_layer_keeps_what_it_was_settled_on() {
+        for in_eight_bits in [true, false] {
+            let (loss, [both, int8, settled]) = one_weight(0.3, in_eight_bits);
+            assert_eq!(both, [2.0 * 0.3, -0.5 * 0.3]);
+            assert!(loss.unwrap() < 0.01);
+            assert_eq!(settled, if in_eight_bits { int8 } else { both });
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_was_computed_all_the_same() {
+        assert!(one_weight(f32::NAN, false).0.unwrap().is_nan());
+        assert_eq!(one_weight(0.0, true).0, None);
     }
 }

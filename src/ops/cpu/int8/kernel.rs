@@ -244,9 +244,10 @@ unsafe fn rows<D: Dot, const ROWS: usize, const VECTORS: usize>(tile: Tile<'_, D
     let mut left = tile.left.as_ptr();
     let mut panel = tile.panel.as_ptr();
     // SAFETY: the instructions are there, as the caller grants. It is asserted above that each row
-    // on the left has `depth` inputs, the panel `depth * width` weights, and that there are `width` outputs of whatever they have and of each row of the result. All but the
-    // result is borrowed shared, and that alone. After the last step the pointers of the loop are
-    // at most one past the end of what was read.
+    // on the left has `depth` inputs, the panel `depth * width` weights, and that there are `width`
+    // outputs of whatever they have and of each row of the result. All but the result is borrowed
+    // shared, and that alone. After the last step the pointers of the loop are at most one past the
+    // end of what was read.
     unsafe {
         let mut sums = [[D::zero(); VECTORS]; ROWS];
         for _ in 0..tile.depth / D::STEP {

@@ -14,8 +14,8 @@ pub(in crate::ops::cpu) const fn width<S: Simd>(vectors: usize) -> usize {
     vectors * S::F32_LANES
 }
 
-/// Rows of a tile of so many vectors of `lanes` numbers at the most: what the registers hold beside the vectors of the right matrix and
-/// one number of the left.
+/// Rows of a tile of so many vectors of `lanes` numbers at the most: what the registers hold beside
+/// the vectors of the right matrix and one number of the left.
 pub(in crate::ops::cpu) const fn tile_rows(lanes: usize, vectors: usize) -> usize {
     let many = lanes == 16 || cfg!(target_arch = "aarch64");
     let registers = if many { 32 } else { 16 };

@@ -3,15 +3,7 @@
 use candle_core::Device;
 
 use super::*;
-use crate::random::split_mix;
-
-/// Numbers in -1 to 1.
-fn noise(seed: u64, count: usize) -> Vec<f32> {
-    let numbers = (0..count as u64).map(|at| split_mix(seed, at) >> 40);
-    numbers
-        .map(|bits| bits as f32 / 8_388_608.0 - 1.0)
-        .collect()
-}
+use crate::random::noise;
 
 struct Case {
     rows: usize,
