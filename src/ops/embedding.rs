@@ -1,6 +1,7 @@
 //! Table look-up.
 
-use candle_core::{DType, Result, Tensor};
+use bytes::Bytes;
+use candle_core::{DType, Result, Tensor, bail};
 
 use super::span::span;
 use super::{Form, cpu};
@@ -8,75 +9,152 @@ use crate::measure::profile::{Operation, Work};
 
 /// An embedding table.
 #[derive(Debug, Clone)]
-pub struct Embedding {
-    /// `[rows, features]`, in the dtype that weights are kept in.
-    table: Tensor,
+pub struct Embedding(Table);
+
+#[derive(Debug, Clone)]
+enum Table {
+    /// `[rows, features]`, in the dtype that weights are kept in: the portable form's.
+    Tensor(Tensor),
+    /// The CPU form's.
+    Stored(StoredRows),
+}
+
+/// A table as it lies in a weight file: of most vocabularies only a part is ever looked up, and
+/// what is not takes no memory.
+#[derive(Debug, Clone)]
+pub struct StoredRows {
+    /// Rows of `features` little-endian numbers, anywhere in memory.
+    pub bytes: Bytes,
+    /// Numbers of a row.
+    pub features: usize,
+    /// What the numbers are: `f32`, `f16` or `bf16`.
+    pub stored: DType,
+    /// What each is rounded to where it is read: one of the same.
+    pub rounded: DType,
+}
+
+impl StoredRows {
+    /// What a row takes.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.features * self.stored.size_in_bytes()
+    }
 }
 
 impl Embedding {
-    /// A look-up in `table` (`[rows, features]`).
+    /// A look-up in `table` (`[rows, features]`), in the portable form.
     pub fn new(table: Tensor) -> Self {
-        Self { table }
+        Self(Table::Tensor(table))
+    }
+
+    /// A look-up in rows where they lie, in the CPU form.
+    pub fn stored(rows: StoredRows) -> Self {
+        Self(Table::Stored(rows))
     }
 
     /// The number of rows.
     pub fn rows(&self) -> usize {
-        self.table.dims()[0]
+        match &self.0 {
+            Table::Tensor(table) => table.dims()[0],
+            Table::Stored(rows) => rows.bytes.len() / rows.row_bytes().max(1),
+        }
+    }
+
+    fn features(&self) -> usize {
+        match &self.0 {
+            Table::Tensor(table) => table.dims()[1],
+            Table::Stored(rows) => rows.features,
+        }
+    }
+
+    /// What a number takes where it is read, and what a number of the sum does.
+    fn number_bytes(&self) -> (usize, usize) {
+        let (read, sum) = match &self.0 {
+            Table::Tensor(table) => (table.dtype(), Form::Portable.activations(table.dtype())),
+            Table::Stored(rows) => (rows.stored, Form::Cpu.activations(rows.rounded)),
+        };
+        (read.size_in_bytes(), sum.size_in_bytes())
     }
 }
 
-/// The sum over tables of the rows that their ids name: `[ids, features]`, summed in `f32`.
+/// The sum over tables, which are all of one form, of the rows that their ids name:
+/// `[ids, features]`, summed in `f32`.
 ///
 /// # Errors
 ///
 /// Fails where an id has no row.
-pub fn sum_embeddings(lookups: &[(&Embedding, &[u32])], form: Form) -> Result<Tensor> {
-    let Some((first, _)) = lookups.first() else {
-        candle_core::bail!("no table to look up in")
+pub fn sum_embeddings(lookups: &[(&Embedding, &[u32])]) -> Result<Tensor> {
+    let [(first, _), ..] = lookups else {
+        bail!("no table to look up in")
     };
-    let _span = span(Operation::Embedding, first.table.device(), || {
-        work(lookups, form)
-    });
-    let mut sum: Option<Tensor> = None;
-    if form == Form::Cpu {
-        let lookups: Vec<_> = lookups.iter().map(|(e, ids)| (&e.table, *ids)).collect();
-        return cpu::sum_rows(&lookups);
-    }
     for (embedding, ids) in lookups {
         if let Some(id) = ids.iter().find(|&&id| id as usize >= embedding.rows()) {
             // Checked here, for on a GPU candle reads past the table.
-            candle_core::bail!("id {id} has no row in a table of {}", embedding.rows())
+            bail!("id {id} has no row in a table of {}", embedding.rows())
         }
-        let ids = Tensor::from_slice(ids, ids.len(), embedding.table.device())?;
-        let rows = embedding
-            .table
-            .index_select(&ids, 0)?
-            .to_dtype(DType::F32)?;
+    }
+    match &first.0 {
+        Table::Tensor(table) => {
+            let _span = span(Operation::Embedding, table.device(), || work(lookups));
+            let tables = of_one_form(lookups, |table| match table {
+                Table::Tensor(table) => Some(table),
+                Table::Stored(_) => None,
+            });
+            sum_tensors(&tables?, table)
+        }
+        Table::Stored(_) => {
+            let device = candle_core::Device::Cpu;
+            let _span = span(Operation::Embedding, &device, || work(lookups));
+            let tables = of_one_form(lookups, |table| match table {
+                Table::Stored(rows) => Some(rows),
+                Table::Tensor(_) => None,
+            });
+            cpu::sum_rows(&tables?)
+        }
+    }
+}
+
+type Lookups<'a, T> = Vec<(&'a T, &'a [u32])>;
+
+fn of_one_form<'a, T>(
+    lookups: &[(&'a Embedding, &'a [u32])],
+    own: impl Fn(&'a Table) -> Option<&'a T>,
+) -> Result<Lookups<'a, T>> {
+    let tables = lookups
+        .iter()
+        .map(|(embedding, ids)| own(&embedding.0).map(|table| (table, *ids)));
+    match tables.collect() {
+        Some(tables) => Ok(tables),
+        None => bail!("tables of both forms in one sum"),
+    }
+}
+
+fn sum_tensors(lookups: &[(&Tensor, &[u32])], first: &Tensor) -> Result<Tensor> {
+    let mut sum: Option<Tensor> = None;
+    for (table, ids) in lookups {
+        let ids = Tensor::from_slice(ids, ids.len(), table.device())?;
+        let rows = table.index_select(&ids, 0)?.to_dtype(DType::F32)?;
         sum = Some(match sum {
             Some(sum) => (sum + rows)?,
             None => rows,
         });
     }
     let Some(sum) = sum else {
-        candle_core::bail!("no table to look up in")
+        bail!("no table to look up in")
     };
-    super::saturate(&sum, first.table.dtype())
+    super::saturate(&sum, first.dtype())
 }
 
 /// The rows that are read, and their sum.
-fn work(lookups: &[(&Embedding, &[u32])], form: Form) -> Work {
-    let values = |embedding: &Embedding, ids: &[u32]| {
-        ids.len() * embedding.table.dims().last().copied().unwrap_or_default()
-    };
-    let rows = lookups
+fn work(lookups: &[(&Embedding, &[u32])]) -> Work {
+    let values = |embedding: &Embedding, ids: &[u32]| ids.len() * embedding.features();
+    let read = lookups
         .iter()
-        .map(|(embedding, ids)| values(embedding, ids) * embedding.table.dtype().size_in_bytes());
-    let sum = lookups.first().map(|(embedding, ids)| {
-        let dtype = form.activations(embedding.table.dtype());
-        values(embedding, ids) * dtype.size_in_bytes()
-    });
+        .map(|(embedding, ids)| values(embedding, ids) * embedding.number_bytes().0);
+    let sum = lookups
+        .first()
+        .map(|(embedding, ids)| values(embedding, ids) * embedding.number_bytes().1);
     Work {
         flops: 0,
-        bytes: rows.chain(sum).sum::<usize>() as u64,
+        bytes: read.chain(sum).sum::<usize>() as u64,
     }
 }

@@ -124,7 +124,6 @@ struct Embeddings {
     transformation: Option<Linear>,
     trigrams: bool,
     norm: Norm,
-    form: Form,
 }
 
 impl Embeddings {
@@ -148,12 +147,11 @@ impl Embeddings {
             transformation,
             trigrams: settings.trigrams,
             norm: weights.norm(&norm, sizes.hidden, settings.torch_epsilon())?,
-            form: weights.form(),
         })
     }
 
     fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
-        let mut words = sum_embeddings(&[(&self.words, &batch.token_ids)], self.form)?;
+        let mut words = sum_embeddings(&[(&self.words, &batch.token_ids)])?;
         if self.trigrams {
             // The next word, the word itself, the one before.
             words = neighbours(&words, &batch.boundaries, &[1, 0, -1])?;
@@ -162,13 +160,10 @@ impl Embeddings {
             words = transformation.forward(&words)?;
         }
         let positions = positions(&batch.boundaries);
-        let others = sum_embeddings(
-            &[
-                (&self.positions, &positions),
-                (&self.segments, &batch.token_types),
-            ],
-            self.form,
-        )?;
+        let others = sum_embeddings(&[
+            (&self.positions, &positions),
+            (&self.segments, &batch.token_types),
+        ])?;
         self.norm.forward_sum(words, &others)
     }
 }

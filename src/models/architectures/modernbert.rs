@@ -304,7 +304,7 @@ impl Encoder for ModernBert {
             angles(self.settings.full_theta),
             angles(self.settings.near_theta),
         );
-        let words = sum_embeddings(&[(&self.words, &batch.token_ids)], self.form)?;
+        let words = sum_embeddings(&[(&self.words, &batch.token_ids)])?;
         let mut x = self.embedding_norm.forward(&words)?;
         for layer in &self.layers {
             let attending = Attending {

@@ -6,7 +6,7 @@ use crate::batch::Batch;
 use crate::models::ModelError;
 use crate::models::config::Sizes;
 use crate::models::weights::Weights;
-use crate::ops::{Embedding, Form, Linear, Norm, positions, sum_embeddings};
+use crate::ops::{Embedding, Linear, Norm, positions, sum_embeddings};
 
 /// How positions are numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,6 @@ pub struct Embeddings {
     projection: Option<Linear>,
     /// Whether the projection comes before the norm.
     projects_first: bool,
-    form: Form,
 }
 
 impl Embeddings {
@@ -88,7 +87,6 @@ impl Embeddings {
             norm: None,
             projection: None,
             projects_first: false,
-            form: weights.form(),
         })
     }
 
@@ -134,7 +132,7 @@ impl Embeddings {
             zeros = vec![0; batch.tokens()];
             lookups.push((table, &zeros));
         }
-        let mut x = sum_embeddings(&lookups, self.form)?;
+        let mut x = sum_embeddings(&lookups)?;
         if let Some(projection) = self.projection.as_ref().filter(|_| self.projects_first) {
             x = projection.forward(&x)?;
         }

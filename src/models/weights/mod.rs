@@ -12,9 +12,10 @@ use candle_core::{DType, Device, Tensor};
 
 use super::ModelError;
 use super::files::WeightFiles;
+use crate::ops::embedding::StoredRows;
 use crate::ops::int8::Trial;
 use crate::ops::{Embedding, Form, Linear, Norm};
-use stored::{Element, Stored};
+use stored::{Element, Stored, StoredTensor};
 
 /// What tensors outside the encoder begin with that belong to other heads, to
 /// pre-training, or are constants: no span model reads them.
@@ -123,6 +124,14 @@ impl<'a> Weights<'a> {
     ///
     /// Fails where it is missing, of another shape, or of a type weights are not kept in.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, ModelError> {
+        let loaded = self.take(name, shape)?.load(self.device);
+        loaded
+            .and_then(|loaded| loaded.to_dtype(self.dtype))
+            .map_err(|source| self.failed(name, source))
+    }
+
+    /// The tensor `name` as it is stored, which counts as taken.
+    fn take(&self, name: &str, shape: &[usize]) -> Result<&StoredTensor<'a>, ModelError> {
         let Some(tensor) = self.stored.get(name) else {
             return Err(ModelError::MissingTensor {
                 path: self.stored.path().to_owned(),
@@ -152,14 +161,10 @@ impl<'a> Weights<'a> {
         if self.read.get() > self.stored.bytes() {
             return Err(ModelError::MoreThanStored { path });
         }
-        let loaded = tensor
-            .load(self.device)
-            .and_then(|loaded| loaded.to_dtype(self.dtype));
-        let loaded = loaded.map_err(|source| self.failed(name, source))?;
         self.taken.borrow_mut().insert(name.to_owned());
-        self.parameters
-            .set(self.parameters.get() + loaded.elem_count() as u64);
-        Ok(loaded)
+        let elements: usize = shape.iter().product();
+        self.parameters.set(self.parameters.get() + elements as u64);
+        Ok(tensor)
     }
 
     /// The dense layer `name.weight` (`[outputs, inputs]`), `name.bias`.
@@ -357,8 +362,19 @@ impl<'a> Weights<'a> {
         rows: usize,
         features: usize,
     ) -> Result<Embedding, ModelError> {
-        let table = self.get(&format!("{name}.weight"), &[rows, features])?;
-        Ok(Embedding::new(table))
+        let name = format!("{name}.weight");
+        if self.form == Form::Portable {
+            return Ok(Embedding::new(self.get(&name, &[rows, features])?));
+        }
+        let table = self.take(&name, &[rows, features])?;
+        let bytes = table.shared(self.files);
+        let (bytes, stored) = bytes.map_err(|source| self.failed(&name, source))?;
+        Ok(Embedding::stored(StoredRows {
+            bytes,
+            features,
+            stored,
+            rounded: self.dtype,
+        }))
     }
 
     /// Notes that tensors whose names begin with `start` are of no use to this architecture.

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
@@ -21,6 +23,8 @@ pub enum Element {
 
 /// A tensor of a file.
 pub struct StoredTensor<'a> {
+    /// Which of the files.
+    file: usize,
     /// The file, for messages.
     pub path: &'a str,
     /// What its elements are.
@@ -49,14 +53,44 @@ impl StoredTensor<'_> {
 
     /// The tensor on `device`, in the type it is stored as.
     pub(super) fn load(&self, device: &Device) -> TensorResult<Tensor> {
-        let Element::Float(dtype) = self.element else {
-            candle_core::bail!("no tensor of floating-point numbers")
+        Tensor::from_raw_buffer(&self.elements(), self.float()?, &self.shape, device)
+    }
+
+    /// Its elements in a row, where they lie if they do, and what they are. `files` are those that
+    /// it was found in.
+    pub(super) fn shared(&self, files: &Arc<WeightFiles>) -> TensorResult<(Bytes, DType)> {
+        let bytes = match self.elements() {
+            Cow::Owned(gathered) => Bytes::from(gathered),
+            Cow::Borrowed(elements) => {
+                let file = Bytes::from_owner(FileOf(Arc::clone(files), self.file));
+                let before = elements.as_ptr().addr() - file.as_ptr().addr();
+                file.slice(before..before + elements.len())
+            }
         };
-        let bytes = match &self.data {
+        Ok((bytes, self.float()?))
+    }
+
+    fn float(&self) -> TensorResult<DType> {
+        match self.element {
+            Element::Float(dtype) => Ok(dtype),
+            Element::Other(_) => candle_core::bail!("no tensor of floating-point numbers"),
+        }
+    }
+
+    fn elements(&self) -> Cow<'_, [u8]> {
+        match &self.data {
             Data::Plain(bytes) => Cow::Borrowed(*bytes),
             Data::Torch(tensor, file) => tensor.bytes(file),
-        };
-        Tensor::from_raw_buffer(&bytes, dtype, &self.shape, device)
+        }
+    }
+}
+
+/// The bytes of one of a model's weight files.
+struct FileOf(Arc<WeightFiles>, usize);
+
+impl AsRef<[u8]> for FileOf {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.files[self.1].bytes
     }
 }
 
@@ -76,10 +110,10 @@ impl<'a> Stored<'a> {
     /// Fails where a file is cut short, of another format, or two files hold the same tensor.
     pub fn open(files: &'a WeightFiles) -> Result<Self, ModelError> {
         let mut tensors = HashMap::new();
-        for file in &files.files {
+        for (number, file) in files.files.iter().enumerate() {
             let found = match files.format {
-                WeightFormat::Safetensors => safetensors(file)?,
-                WeightFormat::Torch => torch(file)?,
+                WeightFormat::Safetensors => safetensors(number, file)?,
+                WeightFormat::Torch => torch(number, file)?,
             };
             for (name, tensor) in found {
                 if let Some(index) = &files.index
@@ -124,7 +158,7 @@ impl<'a> Stored<'a> {
 
 type Named<'a> = (String, StoredTensor<'a>);
 
-fn safetensors(file: &ModelFile) -> Result<Vec<Named<'_>>, ModelError> {
+fn safetensors(number: usize, file: &ModelFile) -> Result<Vec<Named<'_>>, ModelError> {
     let tensors =
         SafeTensors::deserialize(&file.bytes).map_err(|source| ModelError::DamagedWeights {
             path: file.path.clone(),
@@ -139,6 +173,7 @@ fn safetensors(file: &ModelFile) -> Result<Vec<Named<'_>>, ModelError> {
             other => Element::Other(format!("{other:?}")),
         };
         let tensor = StoredTensor {
+            file: number,
             path: &file.path,
             element,
             shape: view.shape().to_vec(),
@@ -149,7 +184,7 @@ fn safetensors(file: &ModelFile) -> Result<Vec<Named<'_>>, ModelError> {
     Ok(named.collect())
 }
 
-fn torch(file: &ModelFile) -> Result<Vec<Named<'_>>, ModelError> {
+fn torch(number: usize, file: &ModelFile) -> Result<Vec<Named<'_>>, ModelError> {
     let tensors = torch::read(&file.bytes).map_err(|source| ModelError::BadCheckpoint {
         path: file.path.clone(),
         source,
@@ -163,6 +198,7 @@ fn torch(file: &ModelFile) -> Result<Vec<Named<'_>>, ModelError> {
             torch::Element::Other(name) => Element::Other(name.to_owned()),
         };
         let stored = StoredTensor {
+            file: number,
             path: &file.path,
             element,
             shape: tensor.shape.clone(),
