@@ -17,16 +17,23 @@ pub(in crate::ops::cpu) const fn width<S: Simd>(vectors: usize) -> usize {
 /// Rows of a tile of so many vectors of `lanes` numbers at the most: what the registers hold beside
 /// the vectors of the right matrix and one number of the left.
 pub(in crate::ops::cpu) const fn tile_rows(lanes: usize, vectors: usize) -> usize {
-    let many = lanes == 16 || cfg!(target_arch = "aarch64");
-    let registers = if many { 32 } else { 16 };
-    (registers - 1 - vectors) / vectors
+    (registers(lanes) - 1 - vectors) / vectors
+}
+
+/// Registers for vectors of `lanes` numbers.
+pub(in crate::ops::cpu) const fn registers(lanes: usize) -> usize {
+    if lanes == 16 || cfg!(target_arch = "aarch64") {
+        32
+    } else {
+        16
+    }
 }
 
 /// Steps of the depth that are written out one after another. Addresses are computed once for
-/// all, which matters where another thread shares the core; in tiles of two vectors, which have
-/// more rows, the compiler then puts sums on the stack, which costs more.
-const fn steps(vectors: usize) -> usize {
-    if vectors == 3 { 4 } else { 1 }
+/// all, which matters where another thread shares the core; in tiles of many rows, of two vectors
+/// where there are 32 registers, the compiler then puts sums on the stack, which costs more.
+const fn steps(lanes: usize, vectors: usize) -> usize {
+    if tile_rows(lanes, vectors) < 10 { 4 } else { 1 }
 }
 
 /// What the sums of a tile begin with.
@@ -124,7 +131,7 @@ fn multiply<S: Simd, const VECTORS: usize, const ROWS: usize>(simd: S, tile: Til
             }
         }
         let stride = tile.left_stride;
-        let steps = const { steps(VECTORS) };
+        let steps = const { steps(S::F32_LANES, VECTORS) };
         let whole = tile.depth - tile.depth % steps;
         for at in (0..whole).step_by(steps) {
             for more in 0..steps {

@@ -15,18 +15,28 @@ use super::simd::{self, Kernel, Simd, dispatch};
 use super::{contiguous, threads};
 use crate::ops::Activation;
 
+use kernel::registers;
 pub(super) use kernel::{Begin, Tile, tile_rows, tiles, width};
 
 /// Outputs and inputs of the weights that are multiplied with all rows before the next: they stay
 /// in a core's second-level cache, and a tile's rows in the first.
 const BLOCK: usize = 384;
 
-/// Vectors of columns in a tile, and so of a panel: three make more of each number that is read
-/// than two, and widths of hidden states are multiples of three vectors more often than of four.
-const VECTORS: usize = 3;
+/// Vectors of `lanes` numbers of columns in a tile, and so of a panel: three make more of each number
+/// that is read than two, and widths of hidden states are multiples of three vectors more often than
+/// of four. Tiles of three vectors would take all of 16 registers, and the compiler then puts sums on
+/// the stack, which takes twice as long.
+const fn vectors(lanes: usize) -> usize {
+    if registers(lanes) == 32 { 3 } else { 2 }
+}
+
+/// Rows of a tile of a dense layer at the most.
+const fn rows_of_tile(lanes: usize) -> usize {
+    tile_rows(lanes, vectors(lanes))
+}
 
 /// Numbers in the largest tile of any instruction set.
-const LARGEST_TILE: usize = tile_rows(16, VECTORS) * 16 * VECTORS;
+const LARGEST_TILE: usize = rows_of_tile(16) * 16 * vectors(16);
 
 /// The weights of a dense layer, `[inputs, outputs]`, cut into panels of a few outputs: each
 /// panel is `[inputs, width]`, the last padded with zeros.
@@ -52,10 +62,12 @@ impl Panels {
     /// Panels of a checkpoint's `weight` (`[outputs, inputs]`), in the dtype it has, and `bias`
     /// (`[outputs]`).
     pub(in crate::ops) fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
-        Self::of_width(weight, bias, simd::lanes() * VECTORS)
+        Self::for_lanes(weight, bias, simd::lanes())
     }
 
-    fn of_width(weight: &Tensor, bias: Option<&Tensor>, width: usize) -> Result<Self> {
+    /// For vectors of `lanes` numbers.
+    fn for_lanes(weight: &Tensor, bias: Option<&Tensor>, lanes: usize) -> Result<Self> {
+        let width = vectors(lanes) * lanes;
         let (outputs, inputs) = weight.dims2()?;
         let mut padded = match bias {
             Some(bias) => bias.to_dtype(DType::F32)?.to_vec1()?,
@@ -176,7 +188,7 @@ impl CustomOp1 for Dense<'_> {
         let mut result = vec![0.0; rows * outputs];
         // Whole tiles, as many for each thread.
         let part = rows.div_ceil(threads::available());
-        let part = part.next_multiple_of(tile_rows(simd::lanes(), VECTORS));
+        let part = part.next_multiple_of(rows_of_tile(simd::lanes()));
         threads::for_each_chunk(&mut result, part * outputs, |number, result| {
             let rows = result.len() / outputs;
             let left = &left[number * part * inputs..][..rows * inputs];
@@ -243,6 +255,17 @@ struct Block<'a> {
 impl Kernel for Block<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        match const { vectors(S::F32_LANES) } {
+            2 => self.in_tiles_of::<S, 2>(simd),
+            3 => self.in_tiles_of::<S, 3>(simd),
+            vectors => unreachable!("tiles of {vectors} vectors"),
+        }
+    }
+}
+
+impl Block<'_> {
+    #[inline(always)]
+    fn in_tiles_of<S: Simd, const VECTORS: usize>(self, simd: S) {
         let panels = self.panels;
         assert_eq!(
             panels.width,
@@ -265,7 +288,7 @@ impl Kernel for Block<'_> {
                 for (number, panel) in self.range.clone().enumerate() {
                     let widened = || &self.scratch[number * length..][..length];
                     let column = panel * panels.width;
-                    let tile = Tile {
+                    let tile = Tile::<VECTORS> {
                         rows,
                         depth: depth.len(),
                         left: &self.left[row * self.left_stride + depth.start..],
@@ -292,7 +315,7 @@ impl Kernel for Block<'_> {
 /// A tile of which only the first `columns` are in the result.
 #[inline(always)]
 #[allow(clippy::needless_pass_by_value)] // All but its result goes on.
-fn at_the_edge<S: Simd>(simd: S, tile: Tile<'_, VECTORS>, columns: usize) {
+fn at_the_edge<S: Simd, const VECTORS: usize>(simd: S, tile: Tile<'_, VECTORS>, columns: usize) {
     let width = width::<S>(VECTORS);
     let mut whole = [0.0; LARGEST_TILE];
     let whole = &mut whole[..tile.rows * width];

@@ -30,15 +30,15 @@ impl Case {
 
     /// With one instruction set, into a result of poison whose rows lie further apart than they must.
     fn on(&self, arch: pulp::Arch) -> Vec<Vec<f32>> {
-        let width = simd::lanes_of(arch) * VECTORS;
-        let panels = Panels::of_width(&self.weight, Some(&self.bias), width).unwrap();
+        let lanes = simd::lanes_of(arch);
+        let panels = Panels::for_lanes(&self.weight, Some(&self.bias), lanes).unwrap();
         let stride = self.outputs + 3;
         let mut result = vec![f32::NAN; self.rows * stride];
         simd::dispatch_on(
             arch,
             Block {
                 panels: &panels,
-                range: 0..self.outputs.div_ceil(width),
+                range: 0..self.outputs.div_ceil(panels.width),
                 rows: self.rows,
                 left: &self.left,
                 left_stride: self.inputs,
@@ -200,7 +200,7 @@ fn short_slices_are_refused_before_anything_is_read() {
 fn tiles_are_alike_and_cover_all_rows() {
     for lanes in [1, 4, 8, 16] {
         for rows in 0..200 {
-            let at_most = tile_rows(lanes, VECTORS);
+            let at_most = rows_of_tile(lanes);
             let found: Vec<(usize, usize)> = tiles(rows, at_most).collect();
             let mut next = 0;
             for &(first, count) in &found {
