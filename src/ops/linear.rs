@@ -65,25 +65,20 @@ impl Linear {
     }
 
     /// As [`Linear::grouped`], in eight bits or in full: see [`Trial`]. `tensors` makes weight and
-    /// bias, as often as they are wanted in full.
+    /// bias again, as often as they are wanted.
     ///
     /// # Errors
     ///
-    /// Fails as [`Linear::grouped`], and where a layer has more inputs than sums in eight bits hold.
+    /// Fails where a layer has more inputs than sums in eight bits hold.
     pub fn on_trial(
         name: &str,
+        weight_and_bias: (&Tensor, Option<&Tensor>),
         tensors: impl Fn() -> Result<(Tensor, Option<Tensor>)> + Send + Sync + 'static,
         groups: usize,
         form: Form,
     ) -> Result<(Self, Arc<Trial>)> {
-        let (weight, bias) = tensors()?;
-        let int8 = Weights::int8(&weight, bias.as_ref(), groups, form)?;
-        let full_bytes = bytes(&weight) + bias.as_ref().map_or(0, bytes);
-        let full = move || {
-            let (weight, bias) = tensors()?;
-            Weights::new(&weight, bias.as_ref(), groups, form)
-        };
-        let trial = Arc::new(Trial::new(name, full_bytes, Box::new(full), int8));
+        let trial = Trial::new(name, weight_and_bias, Box::new(tensors), groups, form)?;
+        let trial = Arc::new(trial);
         let layer = Self {
             weights: Weights::Trial(Arc::clone(&trial)),
             activation: None,
@@ -125,7 +120,12 @@ impl Linear {
 }
 
 impl Weights {
-    fn new(weight: &Tensor, bias: Option<&Tensor>, groups: usize, form: Form) -> Result<Self> {
+    pub(super) fn new(
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        groups: usize,
+        form: Form,
+    ) -> Result<Self> {
         Ok(match form {
             Form::Portable => {
                 let transposed = weight.chunk(groups, 0)?;
@@ -146,9 +146,20 @@ impl Weights {
         })
     }
 
-    fn int8(weight: &Tensor, bias: Option<&Tensor>, groups: usize, form: Form) -> Result<Self> {
+    /// For inputs of which it is known perhaps how large each is at the most.
+    pub(super) fn int8(
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        largest: Option<&[f32]>,
+        groups: usize,
+        form: Form,
+    ) -> Result<Self> {
+        let inputs = weight.dim(1)?;
         let weights = weight.chunk(groups, 0)?;
-        let weights = weights.iter().map(Int8Weights::new);
+        let weights = weights.iter().enumerate().map(|(group, weight)| {
+            let largest = largest.map(|largest| &largest[group * inputs..][..inputs]);
+            Int8Weights::new(weight, largest)
+        });
         let weights = weights.collect::<Result<Vec<_>>>()?;
         let bias = bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?;
         Ok(match form {
@@ -205,7 +216,7 @@ impl Weights {
             Self::PortableInt8 { groups, .. } => groups.iter().map(PortableInt8::outputs).sum(),
             Self::Cpu(groups) => groups.iter().map(Panels::outputs).sum(),
             Self::CpuInt8(groups) => groups.iter().map(Int8Panels::outputs).sum(),
-            Self::Trial(trial) => trial.with_weights(Self::outputs),
+            Self::Trial(trial) => trial.outputs(),
         }
     }
 
@@ -216,7 +227,7 @@ impl Weights {
             Self::PortableInt8 { groups, .. } => groups.iter().map(PortableInt8::count).sum(),
             Self::Cpu(groups) => groups.iter().map(Panels::count).sum(),
             Self::CpuInt8(groups) => groups.iter().map(Int8Panels::count).sum(),
-            Self::Trial(trial) => trial.with_weights(Self::count),
+            Self::Trial(trial) => trial.count(),
         }
     }
 
@@ -230,7 +241,7 @@ impl Weights {
             }
             Self::Cpu(groups) => groups.iter().map(Panels::bytes).sum(),
             Self::CpuInt8(groups) => groups.iter().map(Int8Panels::bytes).sum(),
-            Self::Trial(trial) => trial.with_weights(Self::bytes),
+            Self::Trial(trial) => trial.bytes(),
         }
     }
 }

@@ -99,8 +99,8 @@ unsafe fn one_tile<M: Multiply>(rows: usize, steps: usize) {
     }
 }
 
-/// Weights to take again and again, the largest among them.
-const PANEL: [i8; 13] = [127, -127, 3, 0, -1, 127, 90, -127, -127, 5, 64, -33, 1];
+/// Weights to take again and again, the largest and the largest neighbours among them.
+const PANEL: [i8; 13] = [127, -127, 3, 0, -1, 127, 1, -127, -1, 5, 64, 64, -33];
 
 #[test]
 fn tiles() {
@@ -118,11 +118,12 @@ impl Compute for Rows {
                 .iter()
                 .map(|&x| f32::from(x) - 99.0)
                 .collect();
+            let factors: Vec<f32> = (0..count).map(|at| 0.5 + at as f32 / 16.0).collect();
             let mut codes = vec![M::Input::default(); count.next_multiple_of(M::DEPTH)];
             let mut plain = vec![0; count];
             let (scale, expected) = (
-                quantise::<M>(&row, &mut codes),
-                quantise::<Scalar>(&row, &mut plain),
+                quantise::<M>(&row, &factors, &mut codes),
+                quantise::<Scalar>(&row, &factors, &mut plain),
             );
             assert_eq!(scale.scale, expected.scale);
             let distances = codes.iter().map(|&code| {

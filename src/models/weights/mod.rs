@@ -6,7 +6,7 @@ pub mod torch;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -234,16 +234,13 @@ impl<'a> Weights<'a> {
         };
         let (files, device) = (Arc::clone(self.files), self.device.clone());
         let (dtype, form) = (self.dtype, self.form);
-        let first = Mutex::new(Some((weight, bias)));
         let again = move || {
-            if let Some(first) = first.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return Ok(first);
-            }
             let weights = Weights::open(&files, &device, dtype, form, false);
             let found = weights.and_then(|weights| tensors(&weights));
             found.map_err(candle_core::Error::wrap)
         };
-        let (layer, trial) = Linear::on_trial(name, again, groups, form).map_err(failed)?;
+        let known = (&weight, bias.as_ref());
+        let (layer, trial) = Linear::on_trial(name, known, again, groups, form).map_err(failed)?;
         trials.borrow_mut().push(trial);
         Ok(layer)
     }

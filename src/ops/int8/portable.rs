@@ -21,6 +21,8 @@ pub(in crate::ops) struct PortableInt8 {
     codes: Tensor,
     /// `[outputs]` in `f32`.
     scales: Tensor,
+    /// What each input is multiplied by: `[inputs]` in `f32`.
+    input_factors: Tensor,
 }
 
 impl PortableInt8 {
@@ -31,6 +33,7 @@ impl PortableInt8 {
         Ok(Self {
             codes: codes.t()?.contiguous()?,
             scales: Tensor::from_slice(&weights.scales, shape.0, device)?,
+            input_factors: Tensor::from_slice(&weights.input_factors, shape.1, device)?,
         })
     }
 
@@ -46,13 +49,14 @@ impl PortableInt8 {
         self.codes.elem_count()
     }
 
-    /// Of the codes and scales.
+    /// Of the codes, scales and factors.
     pub(in crate::ops) fn bytes(&self) -> u64 {
-        (self.count() + self.outputs() * size_of::<f32>()) as u64
+        (self.count() + (self.outputs() + self.inputs()) * size_of::<f32>()) as u64
     }
 
     /// `[tokens, inputs]` in `f32` to `[tokens, outputs]`.
     pub(in crate::ops) fn product(&self, x: &Tensor) -> Result<Tensor> {
+        let x = &x.broadcast_mul(&self.input_factors)?;
         let nothing = x.narrow(1, 0, 1)?.zeros_like()?;
         let least = x.min_keepdim(1)?.minimum(&nothing)?;
         let largest = x.max_keepdim(1)?.maximum(&nothing)?;

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use candle_core::{DType, Result, Tensor};
 
-use crate::ops::Activation;
+use super::check_inputs;
 use crate::ops::linear::Weights;
+use crate::ops::span::bytes;
+use crate::ops::{Activation, Form};
 
 /// What an undecided layer computes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,13 +21,18 @@ pub enum Computes {
     Both,
 }
 
-/// Makes a layer's weights in full once more. They are not kept beside those in eight bits: of a
-/// whole model that would be more memory than the model in full takes.
-pub(in crate::ops) type Full = Box<dyn Fn() -> Result<Weights> + Send + Sync>;
+/// Makes a layer's weight and bias once more. They are not kept: of a whole model that would be more
+/// memory than the model in full takes.
+pub(in crate::ops) type Tensors = Box<dyn Fn() -> Result<(Tensor, Option<Tensor>)> + Send + Sync>;
 
 /// A dense layer that can compute with either of its weights until it is settled which ones it keeps.
+///
+/// It makes those in eight bits when it first computes both, for inputs like those it then has.
 pub struct Trial {
     name: String,
+    outputs: usize,
+    /// Weights, without biases.
+    count: usize,
     full_bytes: u64,
     settled: OnceLock<Weights>,
     /// Nothing once it is settled.
@@ -34,10 +41,30 @@ pub struct Trial {
 
 #[derive(Clone)]
 struct Open {
-    full: Arc<Full>,
-    int8: Arc<Weights>,
+    make: Arc<Make>,
+    int8: Option<Arc<Weights>>,
     computes: Computes,
     loss: Loss,
+}
+
+/// What a layer's weights are made of.
+struct Make {
+    tensors: Tensors,
+    groups: usize,
+    form: Form,
+}
+
+impl Make {
+    fn full(&self) -> Result<Weights> {
+        let (weight, bias) = (self.tensors)()?;
+        Weights::new(&weight, bias.as_ref(), self.groups, self.form)
+    }
+
+    /// For inputs of which it is known perhaps how large each is at the most.
+    fn int8(&self, largest: Option<&[f32]>) -> Result<Weights> {
+        let (weight, bias) = (self.tensors)()?;
+        Weights::int8(&weight, bias.as_ref(), largest, self.groups, self.form)
+    }
 }
 
 /// Sums of squares over all that a layer computed.
@@ -48,20 +75,35 @@ struct Loss {
 }
 
 impl Trial {
-    /// A layer whose weights take `full_bytes` in full.
-    pub(in crate::ops) fn new(name: &str, full_bytes: u64, full: Full, int8: Weights) -> Self {
+    /// A layer of this `weight` and `bias`, which `tensors` makes again; see
+    /// [`Linear::grouped`](crate::ops::Linear::grouped).
+    pub(in crate::ops) fn new(
+        name: &str,
+        (weight, bias): (&Tensor, Option<&Tensor>),
+        tensors: Tensors,
+        groups: usize,
+        form: Form,
+    ) -> Result<Self> {
+        let (outputs, inputs) = weight.dims2()?;
+        check_inputs(inputs)?;
         let open = Open {
-            full: Arc::new(full),
-            int8: Arc::new(int8),
+            make: Arc::new(Make {
+                tensors,
+                groups,
+                form,
+            }),
+            int8: None,
             computes: Computes::Full,
             loss: Loss::default(),
         };
-        Self {
+        Ok(Self {
             name: name.to_owned(),
-            full_bytes,
+            outputs,
+            count: weight.elem_count(),
+            full_bytes: bytes(weight) + bias.map_or(0, bytes),
             settled: OnceLock::new(),
             open: Mutex::new(Some(open)),
-        }
+        })
     }
 
     /// The layer's name in the checkpoint.
@@ -93,13 +135,14 @@ impl Trial {
     pub fn settle(&self, in_eight_bits: bool) -> Result<()> {
         // Held to the end: whoever finds nothing open finds it settled.
         let mut open = self.open();
-        let full = match &*open {
+        let kept = match &*open {
             None => return Ok(()),
-            Some(_) if in_eight_bits => None,
-            Some(open) => Some((open.full)()?),
+            Some(both) if !in_eight_bits => Some(both.make.full()?),
+            Some(both) if both.int8.is_none() => Some(both.make.int8(None)?),
+            Some(_) => None,
         };
-        let kept = full.or_else(|| {
-            let int8 = open.take()?.int8;
+        let kept = kept.or_else(|| {
+            let int8 = open.take()?.int8?;
             Some(Arc::try_unwrap(int8).unwrap_or_else(|shared| (*shared).clone()))
         });
         if let Some(kept) = kept {
@@ -125,17 +168,18 @@ impl Trial {
         self.settled().map_or(0, Weights::bytes)
     }
 
-    /// For what is the same of both.
-    pub(in crate::ops) fn with_weights<R>(&self, of: impl Fn(&Weights) -> R) -> R {
-        if let Some(settled) = self.settled() {
-            return of(settled);
-        }
-        let int8 = self.open().as_ref().map(|open| Arc::clone(&open.int8));
-        match int8 {
-            Some(int8) => of(&int8),
-            // Settled since it was looked at.
-            None => self.with_weights(of),
-        }
+    /// What its weights take, those in full as long as it is not settled.
+    pub(in crate::ops) fn bytes(&self) -> u64 {
+        self.settled().map_or(self.full_bytes, Weights::bytes)
+    }
+
+    pub(in crate::ops) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Weights, without biases and padding.
+    pub(in crate::ops) fn count(&self) -> usize {
+        self.count
     }
 
     pub(in crate::ops) fn forward(
@@ -150,16 +194,30 @@ impl Trial {
         let Some(open) = self.open().clone() else {
             return self.forward(x, activation);
         };
-        match open.computes {
-            Computes::Full => (open.full)()?.forward(x, activation),
-            Computes::Int8 => open.int8.forward(x, activation),
-            Computes::Both => {
-                let full = (open.full)()?.forward(x, activation)?;
-                let int8 = open.int8.forward(x, activation)?;
-                self.note(&full, &int8)?;
-                Ok(full)
-            }
+        if open.computes == Computes::Full {
+            return open.make.full()?.forward(x, activation);
         }
+        let int8 = match open.int8 {
+            Some(int8) => int8,
+            None => self.make_int8(&open.make, x)?,
+        };
+        let found = int8.forward(x, activation)?;
+        if open.computes == Computes::Int8 {
+            return Ok(found);
+        }
+        let full = open.make.full()?.forward(x, activation)?;
+        self.note(&full, &found)?;
+        Ok(full)
+    }
+
+    /// Makes and keeps weights in eight bits for inputs like these.
+    fn make_int8(&self, make: &Make, x: &Tensor) -> Result<Arc<Weights>> {
+        let largest = x.to_dtype(DType::F32)?.abs()?.max(0)?.to_vec1()?;
+        let int8 = Arc::new(make.int8(Some(&largest))?);
+        if let Some(open) = self.open().as_mut() {
+            open.int8 = Some(Arc::clone(&int8));
+        }
+        Ok(int8)
     }
 
     fn note(&self, full: &Tensor, int8: &Tensor) -> Result<()> {
@@ -202,7 +260,9 @@ mod tests {
     /// What a layer of one weight loses, and what it computes before and after it is settled.
     fn one_weight(weight: f32, in_eight_bits: bool) -> (Option<f64>, [Vec<f32>; 3]) {
         let tensors = move || Ok((Tensor::new(&[[weight]], &Device::Cpu)?, None));
-        let (layer, trial) = Linear::on_trial("layer", tensors, 1, Form::Cpu).unwrap();
+        let (weight, bias) = tensors().unwrap();
+        let known = (&weight, bias.as_ref());
+        let (layer, trial) = Linear::on_trial("layer", known, tensors, 1, Form::Cpu).unwrap();
         let x = Tensor::new(&[[2.0_f32], [-0.5]], &Device::Cpu).unwrap();
         let forward = || -> Vec<f32> {
             let y = layer.forward(&x).unwrap();

@@ -6,6 +6,7 @@
 //! the same multiplications and additions, so that every instruction set gives the same.
 
 use std::mem::MaybeUninit;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use super::rows::RowScale;
 
@@ -24,6 +25,8 @@ pub(super) trait Dot {
     const LANES: usize;
     /// Neighbouring inputs that one instruction multiplies and adds to each sum.
     const STEP: usize;
+    /// Such steps that are written out one after another: addresses are computed once for all.
+    const STEPS: usize = 1;
     /// Vectors of outputs in a tile.
     const VECTORS: usize;
     /// Rows of a tile at the most: what the registers hold.
@@ -44,7 +47,8 @@ pub(super) trait Dot {
     /// `STEP` inputs, the same for each lane.
     unsafe fn inputs(from: *const Self::Input) -> Self::Vector;
 
-    /// Adds to each sum the products of the inputs and its weights.
+    /// Adds to each sum the products of the inputs and its weights, of which no two neighbours add up
+    /// to more than 128.
     unsafe fn add(sums: Self::Vector, inputs: Self::Vector, weights: Self::Vector) -> Self::Vector;
 
     /// Writes `LANES` results: `(sum - offset · sum of weights) · scale of output · scale of row + bias`,
@@ -132,7 +136,7 @@ impl<D: Dot> Multiply for D {
     type Input = D::Input;
     const WIDTH: usize = D::VECTORS * D::LANES;
     const STEP: usize = D::STEP;
-    const DEPTH: usize = D::STEP;
+    const DEPTH: usize = D::STEP * D::STEPS;
     const ROWS: usize = D::ROWS;
     const ROWS_TOGETHER: usize = 1;
     const ROWS_BEYOND: usize = 0;
@@ -250,19 +254,26 @@ unsafe fn rows<D: Dot, const ROWS: usize, const VECTORS: usize>(tile: Tile<'_, D
     // end of what was read.
     unsafe {
         let mut sums = [[D::zero(); VECTORS]; ROWS];
-        for _ in 0..tile.depth / D::STEP {
-            let mut weights = [D::zero(); VECTORS];
-            for (vector, weights) in weights.iter_mut().enumerate() {
-                *weights = D::weights(panel.add(vector * D::LANES * D::STEP));
-            }
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let inputs = D::inputs(left.add(row * tile.left_stride));
-                for (sum, weights) in sums.iter_mut().zip(weights) {
-                    *sum = D::add(*sum, inputs, weights);
+        for _ in 0..tile.depth / (D::STEP * D::STEPS) {
+            for step in 0..D::STEPS {
+                let panel = panel.add(step * width * D::STEP);
+                let mut weights = [D::zero(); VECTORS];
+                for (vector, weights) in weights.iter_mut().enumerate() {
+                    *weights = D::weights(panel.add(vector * D::LANES * D::STEP));
+                }
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let inputs = D::inputs(left.add(row * tile.left_stride + step * D::STEP));
+                    for (sum, weights) in sums.iter_mut().zip(weights) {
+                        *sum = D::add(*sum, inputs, weights);
+                    }
+                }
+                if D::STEPS > 1 {
+                    // Or else the compiler reads the inputs of all steps first, and into the stack.
+                    compiler_fence(Ordering::SeqCst);
                 }
             }
-            panel = panel.add(width * D::STEP);
-            left = left.add(D::STEP);
+            panel = panel.add(width * D::STEP * D::STEPS);
+            left = left.add(D::STEP * D::STEPS);
         }
         let result = tile.result.as_mut_ptr().cast::<f32>();
         for ((number, sums), row) in sums.into_iter().enumerate().zip(rows) {

@@ -49,6 +49,8 @@ pub(in crate::ops) struct Int8Panels {
     scales: Vec<f32>,
     /// What is added to each output.
     bias: Vec<f32>,
+    /// What each input is multiplied by before it is quantised.
+    input_factors: Vec<f32>,
 }
 
 /// The instructions that products in eight bits are made with here, as records have it.
@@ -89,6 +91,7 @@ impl Int8Panels {
             sums,
             scales: padded_floats(&weights.scales),
             bias: padded_floats(bias.unwrap_or_default()),
+            input_factors: weights.input_factors.clone(),
         }
     }
 
@@ -101,9 +104,10 @@ impl Int8Panels {
         self.inputs * self.outputs
     }
 
-    /// What weights, their sums and scales, and biases take in memory, without the padding.
+    /// What weights, their sums, scales and factors, and biases take in memory, without the padding.
     pub(in crate::ops) fn bytes(&self) -> u64 {
-        (self.count() + self.outputs * (size_of::<i32>() + 2 * size_of::<f32>())) as u64
+        let of_outputs = self.outputs * (size_of::<i32>() + 2 * size_of::<f32>());
+        (self.count() + of_outputs + self.inputs * size_of::<f32>()) as u64
     }
 }
 
@@ -199,7 +203,8 @@ impl Compute for Product<'_> {
         let mut scales = vec![RowScale::default(); self.rows];
         for (row, scale) in scales.iter_mut().enumerate() {
             let inputs = &self.left[row * self.left_stride..][..panels.inputs];
-            *scale = quantise::<M>(inputs, &mut codes.values_mut()[row * stride..][..depth]);
+            let codes = &mut codes.values_mut()[row * stride..][..depth];
+            *scale = quantise::<M>(inputs, &panels.input_factors, codes);
         }
         // As few tiles as can be, and these as alike.
         let at_most = self.rows.div_ceil(self.rows.div_ceil(M::ROWS).max(1));

@@ -19,15 +19,15 @@ const ROUND: f32 = 12_582_912.0;
 /// From one code to the next, of numbers between 0 and 1.
 const STEP: f32 = 1.0 / 255.0;
 
-/// The range of a row, stretched to hold 0.
+/// The range of a row times its factors, stretched to hold 0.
 ///
 /// Bits of floats are in the order of whole numbers where those of negative ones are turned over:
 /// what is no number comes out at the ends, and the loop needs no comparison of floats.
 #[inline(always)]
-fn range(row: &[f32]) -> (f32, f32) {
+fn range(row: &[f32], factors: &[f32]) -> (f32, f32) {
     let (mut least, mut largest) = (0, 0);
-    for x in row {
-        let key = turned(x.to_bits().cast_signed());
+    for (x, factor) in row.iter().zip(factors) {
+        let key = turned((x * factor).to_bits().cast_signed());
         least = key.min(least);
         largest = key.max(largest);
     }
@@ -41,13 +41,17 @@ fn turned(bits: i32) -> i32 {
     bits ^ ((bits >> 31) & i32::MAX)
 }
 
-/// Writes the codes of a row, as the instructions want them; of what is left over in `codes`
-/// nothing is read that counts.
+/// Writes the codes of a row, each number of which is first multiplied by a factor, as the
+/// instructions want them; of what is left over in `codes` nothing is read that counts.
 ///
 /// The scale is a 255th of the row's range, which is stretched to hold 0, so that 0 has a code.
 #[inline(always)]
-pub(super) fn quantise<M: Multiply>(row: &[f32], codes: &mut [M::Input]) -> RowScale {
-    let (least, largest) = range(row);
+pub(super) fn quantise<M: Multiply>(
+    row: &[f32],
+    factors: &[f32],
+    codes: &mut [M::Input],
+) -> RowScale {
+    let (least, largest) = range(row, factors);
     // One by one, for their difference may be infinite.
     let scale = largest * STEP - least * STEP;
     if !least.is_finite() || !largest.is_finite() {
@@ -65,8 +69,8 @@ pub(super) fn quantise<M: Multiply>(row: &[f32], codes: &mut [M::Input]) -> RowS
     let inverse = 1.0 / scale;
     let zero = (ROUND - least * inverse).min(ROUND + 255.0);
     let zero_code = low_byte(zero);
-    for (code, x) in codes.iter_mut().zip(row) {
-        let shifted = x * inverse + zero;
+    for ((code, x), factor) in codes.iter_mut().zip(row).zip(factors) {
+        let shifted = x * factor * inverse + zero;
         // The largest may be rounded up to 256. Not `f32::min`, which asks about NaN as well.
         let most = ROUND + 255.0;
         let shifted = if shifted < most { shifted } else { most };

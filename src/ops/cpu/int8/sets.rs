@@ -185,7 +185,8 @@ mod x86 {
     /// The same on eight, of processors without AVX-512.
     pub(in super::super) struct AvxVnni;
 
-    /// Pairs of 16 bits: the products of unsigned and signed bytes of AVX2 would be cut off.
+    /// `vpmaddubsw`, whose sums of two products would be cut off at 16 bits, were it not for what
+    /// [`Int8Weights`](crate::ops::int8) keeps pairs of weights to; and then these in pairs.
     pub(in super::super) struct Avx2;
 
     /// See [`Dot::finish`], of eight outputs.
@@ -308,22 +309,13 @@ mod x86 {
     }
 
     impl Dot for Avx2 {
-        type Input = i16;
+        unsigned_input!();
         type Vector = __m256i;
         const LANES: usize = 8;
-        const STEP: usize = 2;
+        const STEP: usize = 4;
+        const STEPS: usize = 2;
         const VECTORS: usize = 2;
         const ROWS: usize = 5;
-
-        #[inline(always)]
-        fn input(code: u8, zero: u8) -> i16 {
-            i16::from(code) - i16::from(zero)
-        }
-
-        #[inline(always)]
-        fn offset(_: u8) -> i32 {
-            0
-        }
 
         #[inline(always)]
         unsafe fn zero() -> __m256i {
@@ -333,20 +325,23 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn weights(from: *const i8) -> __m256i {
-            // SAFETY: there are 16 weights, as the caller grants; read unaligned.
-            unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())) }
+            // SAFETY: there are 32 weights, as the caller grants; read unaligned.
+            unsafe { _mm256_loadu_si256(from.cast()) }
         }
 
         #[inline(always)]
-        unsafe fn inputs(from: *const i16) -> __m256i {
-            // SAFETY: there are two inputs, as the caller grants; read unaligned.
+        unsafe fn inputs(from: *const u8) -> __m256i {
+            // SAFETY: there are four inputs, as the caller grants; read unaligned.
             unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
         }
 
         #[inline(always)]
         unsafe fn add(sums: __m256i, inputs: __m256i, weights: __m256i) -> __m256i {
             // SAFETY: the processor has AVX2, as the caller grants.
-            unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(inputs, weights)) }
+            unsafe {
+                let pairs = _mm256_maddubs_epi16(inputs, weights);
+                _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+            }
         }
 
         #[inline(always)]
