@@ -80,7 +80,7 @@ class Spanbench:
         args = self.args
         with tempfile.TemporaryDirectory() as out:
             command = [args.spanbench, "run", "--model", self.model, "--dataset", args.dataset, "--dtype", self.dtype, "--device", "cpu",
-                       "--threads", str(args.threads), "--min-duration", "0s", "--resamples", "10", "--out", f"{out}/run", "--json"]
+                       "--threads", str(args.threads), "--min-duration", "0s", "--resamples", "10", "--roofline", "--out", f"{out}/run", "--json"]
             command += ["--limit", str(args.questions)] if args.questions else []
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode:

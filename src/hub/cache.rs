@@ -130,16 +130,15 @@ impl RepoCache {
         let pointer = self.pointer(commit, file);
         let target = relative_target(file, etag);
         create_parent(&pointer)?;
-        // Another process may be making the same link; the second round sees its work.
-        for _ in 0..2 {
-            if fs::read_link(&pointer).is_ok_and(|found| found == target) {
-                return Ok(());
-            }
-            match symbolic_link(&target, &pointer) {
-                Ok(()) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove(&pointer)?,
-                Err(_) => break,
-            }
+        if fs::read_link(&pointer).is_ok_and(|found| found == target) {
+            return Ok(());
+        }
+        // Made under another name and renamed: another process may be making the same link, and
+        // whoever has made it must find it from then on.
+        let link = Self::temporary().make_in(self.folder(), |path| symbolic_link(&target, path));
+        if let Ok(link) = link {
+            let renamed = link.into_temp_path().persist(&pointer);
+            return renamed.map_err(|error| on_path("write", &pointer)(error.error));
         }
         let blob = self.blob(etag);
         let mut source = File::open(&blob).map_err(on_path("open", &blob))?;
@@ -199,6 +198,13 @@ impl RepoCache {
         }
     }
 
+    /// What is to be renamed once it is whole.
+    fn temporary() -> tempfile::Builder<'static, 'static> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".spanbench-");
+        builder
+    }
+
     /// Writes a file under another name on the same disk and renames it: whole or not at all.
     fn write_whole(
         &self,
@@ -206,8 +212,7 @@ impl RepoCache {
         write: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<(), HubError> {
         let folder = self.folder();
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".spanbench-");
+        let mut builder = Self::temporary();
         // Temporary files are private by default; this one stays, in a cache others may share.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -279,4 +284,46 @@ fn was_deleted(file: &File) -> bool {
 #[cfg(not(unix))]
 fn was_deleted(_file: &File) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    /// Two that link at the same time: neither takes away what the other has made and reads.
+    #[test]
+    fn a_link_that_was_made_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let repo = RepoRef::parse_model("owner/name@main").unwrap();
+        let cache = RepoCache::new(root.path(), &repo);
+        let (commit, etag) = ("c".repeat(40), "e".repeat(40));
+        create_parent(&cache.blob(&etag)).unwrap();
+        fs::write(cache.blob(&etag), "content").unwrap();
+        let pointer = cache.pointer(&commit, "a/b.txt");
+        let barrier = Barrier::new(2);
+        // Nothing is asserted before both are done, or one would wait for ever for the other.
+        let link_and_read = || {
+            let mut found = Vec::new();
+            for _ in 0..300 {
+                if barrier.wait().is_leader() {
+                    fs::remove_file(&pointer).ok();
+                }
+                barrier.wait();
+                let linked = cache.link(&commit, "a/b.txt", &etag);
+                found.push((linked.is_ok(), fs::read_to_string(&pointer).ok()));
+            }
+            found
+        };
+        let found = thread::scope(|scope| {
+            let threads = [scope.spawn(link_and_read), scope.spawn(link_and_read)];
+            threads.map(|thread| thread.join().unwrap())
+        });
+        let content = (true, Some("content".to_owned()));
+        assert!(found.iter().flatten().all(|found| *found == content));
+        let left: Vec<_> = fs::read_dir(cache.folder()).unwrap().collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
 }
