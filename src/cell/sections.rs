@@ -40,9 +40,8 @@ fn wire_quantization(quantization: &Quantization) -> WireQuantization {
     WireQuantization {
         weights: "int8, symmetric, a scale an output".to_owned(),
         activations: "uint8, asymmetric, a scale and a zero a token, dynamic".to_owned(),
-        smoothing: Some(
-            "SmoothQuant, square root of the largest activation by the largest weight".to_owned(),
-        ),
+        smoothing: "SmoothQuant, square root of the largest activation by the largest weight"
+            .to_owned(),
         instructions: quantization.instructions.map(str::to_owned),
         dense_layers: quantization.layers,
         in_full: quantization.in_full.iter().map(layer).collect(),

@@ -175,7 +175,7 @@ impl Assembled {
         // What each would take in full, and what it takes.
         let full: u64 = trials.iter().map(|trial| trial.full_bytes()).sum();
         self.description.quantization = Some(quantization::settle(self, trials, &text)?);
-        let kept: u64 = trials.iter().map(|trial| trial.kept_bytes()).sum();
+        let kept: u64 = trials.iter().map(|trial| trial.bytes()).sum();
         self.description.weights_bytes = self.description.weights_bytes - full + kept;
         Ok(())
     }

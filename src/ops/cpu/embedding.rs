@@ -13,49 +13,46 @@ pub(in crate::ops) fn sum_rows(lookups: &[(&StoredRows, &[u32])]) -> Result<Tens
     };
     let (tokens, features) = (ids.len(), first.features);
     let mut output = vec![0.0_f32; tokens * features];
-    for (table, ids) in lookups {
-        match (table.stored, table.rounded) {
-            (DType::F32, DType::F32) => add_rows(&mut output, table, ids, f32::from_le_bytes),
-            (DType::F32, DType::F16) => add_rows(&mut output, table, ids, |bytes| {
-                f16::from_f32(f32::from_le_bytes(bytes)).to_f32()
-            }),
-            (DType::F32, DType::BF16) => add_rows(&mut output, table, ids, |bytes| {
-                bf16::from_f32(f32::from_le_bytes(bytes)).to_f32()
-            }),
-            (DType::F16, DType::F32 | DType::F16) => {
-                add_rows(&mut output, table, ids, |bytes| {
-                    f16::from_le_bytes(bytes).to_f32()
-                });
-            }
-            (DType::F16, DType::BF16) => add_rows(&mut output, table, ids, |bytes| {
-                bf16::from_f32(f16::from_le_bytes(bytes).to_f32()).to_f32()
-            }),
-            (DType::BF16, DType::F32 | DType::BF16) => {
-                add_rows(&mut output, table, ids, |bytes| {
-                    bf16::from_le_bytes(bytes).to_f32()
-                });
-            }
-            (DType::BF16, DType::F16) => add_rows(&mut output, table, ids, |bytes| {
-                f16::from_f32(bf16::from_le_bytes(bytes).to_f32()).to_f32()
-            }),
-            (stored, rounded) => bail!("no look-ups of {stored:?} rounded to {rounded:?}"),
+    for (table, _) in lookups {
+        if !(is_float(table.stored) && is_float(table.rounded)) {
+            bail!("no look-ups of {:?} as {:?}", table.stored, table.rounded)
         }
     }
+    threads::for_each_chunk(&mut output, features, |number, sums| {
+        for (table, ids) in lookups {
+            let start = ids[number] as usize * table.row_bytes();
+            add_row(sums, table, &table.bytes[start..][..table.row_bytes()]);
+        }
+    });
     Tensor::from_vec(output, (tokens, features), &Device::Cpu)
 }
 
-/// Adds the rows, whose numbers are `SIZE` bytes that `number` reads.
-fn add_rows<const SIZE: usize>(
-    output: &mut [f32],
+fn is_float(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::F16 | DType::BF16)
+}
+
+fn add_row(sums: &mut [f32], table: &StoredRows, row: &[u8]) {
+    match table.stored {
+        DType::F16 => add_rounded(sums, table, row, |bytes| f16::from_le_bytes(bytes).to_f32()),
+        DType::BF16 => add_rounded(sums, table, row, |bytes| {
+            bf16::from_le_bytes(bytes).to_f32()
+        }),
+        _ => add_rounded(sums, table, row, f32::from_le_bytes),
+    }
+}
+
+/// Adds what `number` reads of each `SIZE` bytes, rounded as the table says.
+fn add_rounded<const SIZE: usize>(
+    sums: &mut [f32],
     table: &StoredRows,
-    ids: &[u32],
-    number: impl Fn([u8; SIZE]) -> f32 + Sync,
+    row: &[u8],
+    number: impl Fn([u8; SIZE]) -> f32,
 ) {
-    threads::for_each_chunk(output, table.features, |row, sums| {
-        let bytes = &table.bytes[ids[row] as usize * table.row_bytes()..][..table.row_bytes()];
-        let (numbers, _) = bytes.as_chunks();
-        for (sum, &bytes) in sums.iter_mut().zip(numbers) {
-            *sum += number(bytes);
-        }
-    });
+    let numbers = row.as_chunks().0.iter().map(|&bytes| number(bytes));
+    let sums = sums.iter_mut().zip(numbers);
+    match table.rounded {
+        DType::F16 => sums.for_each(|(sum, x)| *sum += f16::from_f32(x).to_f32()),
+        DType::BF16 => sums.for_each(|(sum, x)| *sum += bf16::from_f32(x).to_f32()),
+        _ => sums.for_each(|(sum, x)| *sum += x),
+    }
 }

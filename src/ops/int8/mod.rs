@@ -1,13 +1,15 @@
 //! Dense layers in eight bits.
 //!
 //! The weights of each output are whole numbers from -127 to 127 times a scale of their own,
-//! quantised when the model is loaded (rounded to nearest). No two neighbours, of inputs 0 and 1, 2
-//! and 3, and so on, add up to more than 128: twice that many times the largest activation is the
-//! most that 16 bits hold, in which processors without instructions for it add products of bytes in
-//! pairs. So the scale is a 127th of the absolutely largest weight, or of the largest such sum; of
-//! MiniLM's that is 1.2 times as much on the average. The activations of each token are whole numbers from 0 to 255 with a scale and a zero of their own,
-//! quantised when the layer is computed: `x ≈ scale · (code - zero)`, where the range of the codes
-//! is that of the token's features, stretched to hold 0. Products are summed in whole numbers,
+//! quantised when the model is loaded (rounded to nearest). No two neighbours of one sign, of inputs
+//! 0 and 1, 2 and 3, and so on, add up to more than 128: times 255, the largest activation, that is
+//! what still fits 16 bits, in which processors without instructions of their own for it add products
+//! of bytes in pairs. So the scale is a 127th of the absolutely largest weight, or of the largest
+//! such sum.
+//!
+//! The activations of each token are whole numbers from 0 to 255 with a scale and a zero of their
+//! own, quantised when the layer is computed: `x ≈ scale · (code - zero)`, where the range of the
+//! codes is that of the token's features, stretched to hold 0. Products are summed in whole numbers,
 //! exactly; what comes out is `f32` again. Everything but dense layers is computed in `f32`.
 //!
 //! Some features are always larger than others, and would leave these few codes: so each feature of
@@ -16,8 +18,8 @@
 //! ([`Trial`]), by the largest weight: `SmoothQuant` (Xiao et al., 2023, arXiv:2211.10438) with an
 //! alpha of a half.
 //!
-//! This is the dynamic quantization of ONNX Runtime and PyTorch but for two things: those have one
-//! scale for all tokens of a batch, so that a window's answer depends on its neighbours.
+//! The dynamic quantization of ONNX Runtime and PyTorch has none of these factors, and one scale for
+//! all tokens of a batch, so that a window's answer depends on its neighbours.
 
 mod portable;
 mod trial;

@@ -163,13 +163,8 @@ impl Trial {
         self.full_bytes
     }
 
-    /// What the weights that were kept take.
-    pub fn kept_bytes(&self) -> u64 {
-        self.settled().map_or(0, Weights::bytes)
-    }
-
     /// What its weights take, those in full as long as it is not settled.
-    pub(in crate::ops) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.settled().map_or(self.full_bytes, Weights::bytes)
     }
 

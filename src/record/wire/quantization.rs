@@ -9,10 +9,8 @@ pub struct WireQuantization {
     pub weights: String,
     /// How activations are.
     pub activations: String,
-    /// What features were divided by first, and their weights multiplied by; absent of records from
-    /// before there was such a thing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub smoothing: Option<String>,
+    /// What features were divided by first, and their weights multiplied by.
+    pub smoothing: String,
     /// The instructions that multiplied; absent of the portable form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,

@@ -189,24 +189,6 @@ mod x86 {
     /// [`Int8Weights`](crate::ops::int8) keeps pairs of weights to; and then these in pairs.
     pub(in super::super) struct Avx2;
 
-    /// See [`Dot::finish`], of eight outputs.
-    ///
-    /// # Safety
-    ///
-    /// The processor has AVX2, and there are eight outputs.
-    #[inline(always)]
-    unsafe fn finish(sums: __m256i, outputs: Outputs, row: RowScale, to: *mut f32) {
-        // SAFETY: as the caller grants; read and written unaligned.
-        unsafe {
-            let weights = _mm256_loadu_si256(outputs.sums.cast());
-            let zero = _mm256_mullo_epi32(weights, _mm256_set1_epi32(row.offset));
-            let sums = _mm256_cvtepi32_ps(_mm256_sub_epi32(sums, zero));
-            let scaled = _mm256_mul_ps(sums, _mm256_loadu_ps(outputs.scales));
-            let scaled = _mm256_mul_ps(scaled, _mm256_set1_ps(row.scale));
-            _mm256_storeu_ps(to, _mm256_add_ps(scaled, _mm256_loadu_ps(outputs.bias)));
-        }
-    }
-
     macro_rules! unsigned_input {
         () => {
             type Input = u8;
@@ -269,71 +251,63 @@ mod x86 {
         }
     }
 
+    /// What all that make eight sums of four unsigned inputs each have in common.
+    macro_rules! eight_sums {
+        () => {
+            unsigned_input!();
+            type Vector = __m256i;
+            const LANES: usize = 8;
+            const STEP: usize = 4;
+            const VECTORS: usize = 2;
+
+            #[inline(always)]
+            unsafe fn zero() -> __m256i {
+                // SAFETY: the processor has AVX2, as the caller grants.
+                unsafe { _mm256_setzero_si256() }
+            }
+
+            #[inline(always)]
+            unsafe fn weights(from: *const i8) -> __m256i {
+                // SAFETY: there are 32 weights, as the caller grants; read unaligned.
+                unsafe { _mm256_loadu_si256(from.cast()) }
+            }
+
+            #[inline(always)]
+            unsafe fn inputs(from: *const u8) -> __m256i {
+                // SAFETY: there are four inputs, as the caller grants; read unaligned.
+                unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+            }
+
+            #[inline(always)]
+            unsafe fn finish(sums: __m256i, outputs: Outputs, row: RowScale, to: *mut f32) {
+                // SAFETY: there are eight outputs, as the caller grants; read and written unaligned.
+                unsafe {
+                    let weights = _mm256_loadu_si256(outputs.sums.cast());
+                    let zero = _mm256_mullo_epi32(weights, _mm256_set1_epi32(row.offset));
+                    let sums = _mm256_cvtepi32_ps(_mm256_sub_epi32(sums, zero));
+                    let scaled = _mm256_mul_ps(sums, _mm256_loadu_ps(outputs.scales));
+                    let scaled = _mm256_mul_ps(scaled, _mm256_set1_ps(row.scale));
+                    _mm256_storeu_ps(to, _mm256_add_ps(scaled, _mm256_loadu_ps(outputs.bias)));
+                }
+            }
+        };
+    }
+
     impl Dot for AvxVnni {
-        unsigned_input!();
-        type Vector = __m256i;
-        const LANES: usize = 8;
-        const STEP: usize = 4;
-        const VECTORS: usize = 2;
+        eight_sums!();
         const ROWS: usize = 6;
-
-        #[inline(always)]
-        unsafe fn zero() -> __m256i {
-            // SAFETY: the processor has AVX2, as the caller grants.
-            unsafe { _mm256_setzero_si256() }
-        }
-
-        #[inline(always)]
-        unsafe fn weights(from: *const i8) -> __m256i {
-            // SAFETY: there are 32 weights, as the caller grants; read unaligned.
-            unsafe { _mm256_loadu_si256(from.cast()) }
-        }
-
-        #[inline(always)]
-        unsafe fn inputs(from: *const u8) -> __m256i {
-            // SAFETY: there are four inputs, as the caller grants; read unaligned.
-            unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
-        }
 
         #[inline(always)]
         unsafe fn add(sums: __m256i, inputs: __m256i, weights: __m256i) -> __m256i {
             // SAFETY: the processor has AVX-VNNI, as the caller grants.
             unsafe { _mm256_dpbusd_avx_epi32(sums, inputs, weights) }
         }
-
-        #[inline(always)]
-        unsafe fn finish(sums: __m256i, outputs: Outputs, row: RowScale, to: *mut f32) {
-            // SAFETY: as the caller grants.
-            unsafe { finish(sums, outputs, row, to) }
-        }
     }
 
     impl Dot for Avx2 {
-        unsigned_input!();
-        type Vector = __m256i;
-        const LANES: usize = 8;
-        const STEP: usize = 4;
+        eight_sums!();
         const STEPS: usize = 2;
-        const VECTORS: usize = 2;
         const ROWS: usize = 5;
-
-        #[inline(always)]
-        unsafe fn zero() -> __m256i {
-            // SAFETY: the processor has AVX2, as the caller grants.
-            unsafe { _mm256_setzero_si256() }
-        }
-
-        #[inline(always)]
-        unsafe fn weights(from: *const i8) -> __m256i {
-            // SAFETY: there are 32 weights, as the caller grants; read unaligned.
-            unsafe { _mm256_loadu_si256(from.cast()) }
-        }
-
-        #[inline(always)]
-        unsafe fn inputs(from: *const u8) -> __m256i {
-            // SAFETY: there are four inputs, as the caller grants; read unaligned.
-            unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
-        }
 
         #[inline(always)]
         unsafe fn add(sums: __m256i, inputs: __m256i, weights: __m256i) -> __m256i {
@@ -342,12 +316,6 @@ mod x86 {
                 let pairs = _mm256_maddubs_epi16(inputs, weights);
                 _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
             }
-        }
-
-        #[inline(always)]
-        unsafe fn finish(sums: __m256i, outputs: Outputs, row: RowScale, to: *mut f32) {
-            // SAFETY: as the caller grants.
-            unsafe { finish(sums, outputs, row, to) }
         }
     }
 }

@@ -25,7 +25,7 @@ const BLOCK: usize = 384;
 /// Vectors of `lanes` numbers of columns in a tile, and so of a panel: three make more of each number
 /// that is read than two, and widths of hidden states are multiples of three vectors more often than
 /// of four. Tiles of three vectors would take all of 16 registers, and the compiler then puts sums on
-/// the stack, which takes twice as long.
+/// the stack, where each step waits for the last.
 const fn vectors(lanes: usize) -> usize {
     if registers(lanes) == 32 { 3 } else { 2 }
 }
