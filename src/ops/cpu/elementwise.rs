@@ -1,7 +1,6 @@
 //! Activation, residual and layer normalisation, each in one pass over the rows.
 
 use std::marker::PhantomData;
-use std::ops::Range;
 
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor};
 
@@ -144,43 +143,20 @@ pub(super) use with_function;
 
 /// Applies the activation to all values.
 pub(super) fn activate(values: &mut [f32], activation: Activation) {
-    let (stride, columns) = (values.len().max(1), 0..values.len());
-    activate_columns(values, stride, columns, activation);
-}
-
-/// Applies the activation to some columns of all rows, which lie `stride` apart.
-pub(super) fn activate_columns(
-    values: &mut [f32],
-    stride: usize,
-    columns: Range<usize>,
-    activation: Activation,
-) {
     macro_rules! run {
         ($function:ty) => {
-            dispatch(ActivateColumns::<$function> {
-                values,
-                stride,
-                range: columns,
-                function: PhantomData,
-            })
+            dispatch(Activate::<$function>(values, PhantomData))
         };
     }
     with_function!(activation, run);
 }
 
-struct ActivateColumns<'a, E> {
-    values: &'a mut [f32],
-    stride: usize,
-    range: Range<usize>,
-    function: PhantomData<E>,
-}
+struct Activate<'a, E>(&'a mut [f32], PhantomData<E>);
 
-impl<E: Elementwise> Kernel for ActivateColumns<'_, E> {
+impl<E: Elementwise> Kernel for Activate<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        for row in self.values.chunks_mut(self.stride) {
-            apply::<S, E>(simd, &mut row[self.range.clone()]);
-        }
+        apply::<S, E>(simd, self.0);
     }
 }
 

@@ -1,10 +1,14 @@
 //! Table look-ups, added up in `f32`.
 
 use candle_core::{DType, Device, Result, Tensor, bail};
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 
 use super::threads;
 use crate::ops::embedding::StoredRows;
+
+/// Numbers of a row that are read at once.
+const AT_ONCE: usize = 64;
 
 /// The sum over tables of the rows their ids name, which they have: `[ids, features]`.
 pub(in crate::ops) fn sum_rows(lookups: &[(&StoredRows, &[u32])]) -> Result<Tensor> {
@@ -31,28 +35,63 @@ fn is_float(dtype: DType) -> bool {
     matches!(dtype, DType::F32 | DType::F16 | DType::BF16)
 }
 
+/// Adds a row, a few numbers at a time, so that none is widened or rounded by itself.
 fn add_row(sums: &mut [f32], table: &StoredRows, row: &[u8]) {
-    match table.stored {
-        DType::F16 => add_rounded(sums, table, row, |bytes| f16::from_le_bytes(bytes).to_f32()),
-        DType::BF16 => add_rounded(sums, table, row, |bytes| {
-            bf16::from_le_bytes(bytes).to_f32()
-        }),
-        _ => add_rounded(sums, table, row, f32::from_le_bytes),
+    let bytes = AT_ONCE * table.stored.size_in_bytes();
+    for (sums, bytes) in sums.chunks_mut(AT_ONCE).zip(row.chunks(bytes)) {
+        let mut numbers = [0.0; AT_ONCE];
+        let numbers = &mut numbers[..sums.len()];
+        widen(table.stored, bytes, numbers);
+        round(table.rounded, numbers);
+        for (sum, number) in sums.iter_mut().zip(numbers) {
+            *sum += *number;
+        }
     }
 }
 
-/// Adds what `number` reads of each `SIZE` bytes, rounded as the table says.
-fn add_rounded<const SIZE: usize>(
-    sums: &mut [f32],
-    table: &StoredRows,
-    row: &[u8],
-    number: impl Fn([u8; SIZE]) -> f32,
-) {
-    let numbers = row.as_chunks().0.iter().map(|&bytes| number(bytes));
-    let sums = sums.iter_mut().zip(numbers);
-    match table.rounded {
-        DType::F16 => sums.for_each(|(sum, x)| *sum += f16::from_f32(x).to_f32()),
-        DType::BF16 => sums.for_each(|(sum, x)| *sum += bf16::from_f32(x).to_f32()),
-        _ => sums.for_each(|(sum, x)| *sum += x),
+/// Reads as many numbers as there is room for.
+fn widen(stored: DType, bytes: &[u8], numbers: &mut [f32]) {
+    match stored {
+        DType::F16 | DType::BF16 => {
+            let mut narrow = [0; AT_ONCE];
+            let narrow = &mut narrow[..numbers.len()];
+            for (narrow, bytes) in narrow.iter_mut().zip(bytes.as_chunks().0) {
+                *narrow = u16::from_le_bytes(*bytes);
+            }
+            match stored {
+                DType::F16 => {
+                    let narrow: &[f16] = narrow.reinterpret_cast();
+                    narrow.convert_to_f32_slice(numbers);
+                }
+                _ => {
+                    let narrow: &[bf16] = narrow.reinterpret_cast();
+                    narrow.convert_to_f32_slice(numbers);
+                }
+            }
+        }
+        _ => {
+            for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
+                *number = f32::from_le_bytes(*bytes);
+            }
+        }
+    }
+}
+
+/// Rounds numbers to what a dtype holds.
+fn round(to: DType, numbers: &mut [f32]) {
+    match to {
+        DType::F16 => {
+            let mut narrow = [f16::ZERO; AT_ONCE];
+            let narrow = &mut narrow[..numbers.len()];
+            narrow.convert_from_f32_slice(numbers);
+            narrow.convert_to_f32_slice(numbers);
+        }
+        DType::BF16 => {
+            let mut narrow = [bf16::ZERO; AT_ONCE];
+            let narrow = &mut narrow[..numbers.len()];
+            narrow.convert_from_f32_slice(numbers);
+            narrow.convert_to_f32_slice(numbers);
+        }
+        _ => {}
     }
 }

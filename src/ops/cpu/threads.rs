@@ -64,6 +64,16 @@ pub(super) unsafe fn as_written(values: &mut [MaybeUninit<f32>]) -> &mut [f32] {
     unsafe { &mut *(std::ptr::from_mut(values) as *mut [f32]) }
 }
 
+/// Values to be written again.
+///
+/// # Safety
+///
+/// Nothing but numbers is written to them.
+pub(super) unsafe fn to_write(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: the layout is the same, and the values stay numbers, as the caller grants.
+    unsafe { &mut *(std::ptr::from_mut(values) as *mut [MaybeUninit<f32>]) }
+}
+
 /// Calls `compute` with the number and the values of each run of `size` values, on as many threads
 /// as there are.
 pub(super) fn for_each_chunk<T: Send>(

@@ -1,11 +1,11 @@
 //! Dense layers in eight bits.
 //!
 //! The weights of each output are whole numbers from -127 to 127 times a scale of their own,
-//! quantised when the model is loaded (rounded to nearest). No two neighbours of one sign, of inputs
-//! 0 and 1, 2 and 3, and so on, add up to more than 128: times 255, the largest activation, that is
-//! what still fits 16 bits, in which processors without instructions of their own for it add products
-//! of bytes in pairs. So the scale is a 127th of the absolutely largest weight, or of the largest
-//! such sum.
+//! quantised when the model is loaded (rounded to nearest). Processors without instructions of their
+//! own for it multiply bytes in pairs, with sums of 16 bits, and add these up in pairs: so that this is
+//! exact, the weights of one sign of inputs 0, 1, 4 and 5 of each eight, and of 2, 3, 6 and 7, add up
+//! to no more than 128. The scale is the least of which that is true of all (a 127th of the absolutely
+//! largest weight, where that is far larger than its neighbours).
 //!
 //! The activations of each token are whole numbers from 0 to 255 with a scale and a zero of their
 //! own, quantised when the layer is computed: `x ≈ scale · (code - zero)`, where the range of the
@@ -29,8 +29,12 @@ use candle_core::{DType, Result, Tensor};
 pub(super) use portable::PortableInt8;
 pub use trial::{Computes, Trial};
 
-/// The largest code of a weight, and one less than that of two neighbours together.
+/// The largest code of a weight.
 const LARGEST_WEIGHT: f32 = 127.0;
+
+/// The largest sum of codes of one sign whose products are added up in 16 bits: times 255, the largest
+/// activation, it is what these hold.
+const LARGEST_SUM: f32 = 128.0;
 
 /// Most inputs that a sum of 32 bits holds whatever they are.
 const MOST_INPUTS: usize = i32::MAX as usize / (255 * 127);
@@ -131,26 +135,47 @@ fn rounded(quotient: f32) -> i8 {
     (quotient + 12_582_912.0).to_bits() as i8
 }
 
-/// A 127th of the absolutely largest, or of the largest sum of what has the same sign in a pair of
-/// neighbours. Rounding adds half a code to each of the two at the most.
+/// The least of which rounded weights keep to [`LARGEST_WEIGHT`] and their sums to [`LARGEST_SUM`].
 fn scale_of(row: &[f32]) -> f32 {
     if row.iter().any(|weight| !weight.is_finite()) {
         return f32::NAN;
     }
-    let sum = |pair: &[f32], sign: f32| -> f32 {
-        let halves = pair.iter().map(|weight| (sign * weight).max(0.0) * 0.5);
-        halves.sum() // Half of it, for all of it may be infinite.
-    };
-    let largest = row.chunks(2).fold(0.0, |most: f32, pair| {
-        most.max(sum(pair, 1.0)).max(sum(pair, -1.0))
+    // Quarters, for sums may be infinite.
+    let sums = sums_of_a_sign(row, |weight| 0.25 * weight);
+    let least = sums.fold(0.0, |scale: f32, (sum, count)| {
+        // Rounding adds half a code to each of them at the most.
+        let most = LARGEST_WEIGHT.min(LARGEST_SUM - 0.5 * count as f32);
+        scale.max(sum / most)
     });
-    let scale = largest * (2.0 / LARGEST_WEIGHT);
+    let least = 4.0 * least;
     // The inverse of a denormal may be infinite.
-    if scale < f32::MIN_POSITIVE {
+    if least < f32::MIN_POSITIVE {
         0.0
     } else {
-        scale
+        least
     }
+}
+
+/// Of all weights of an output whose products are added up in 16 bits: inputs 0, 1, 4 and 5 of each
+/// eight, and 2, 3, 6 and 7. The sum of the positive ones, that of the negative ones with its sign
+/// turned, and how many they are.
+fn sums_of_a_sign<T: Copy>(
+    row: &[T],
+    number: impl Fn(T) -> f32,
+) -> impl Iterator<Item = (f32, usize)> {
+    let of = move |four: [Option<&T>; 4], sign: f32| {
+        let weights = four
+            .into_iter()
+            .flatten()
+            .map(|&weight| sign * number(weight));
+        weights
+            .filter(|&weight| weight > 0.0)
+            .fold((0.0, 0), |(sum, count), weight| (sum + weight, count + 1))
+    };
+    let fours = row.chunks(8).flat_map(|eight| {
+        [[0, 1, 4, 5], [2, 3, 6, 7]].map(|places| places.map(|place| eight.get(place)))
+    });
+    fours.flat_map(move |four| [of(four, 1.0), of(four, -1.0)])
 }
 
 #[cfg(test)]
@@ -161,20 +186,33 @@ mod tests {
     use crate::random::noise;
 
     #[test]
-    fn pairs_of_weights_fit_sums_of_16_bits() {
+    fn sums_of_weights_fit_16_bits() {
+        let mut largest = 0.0_f32;
         for seed in 0..300 {
             let (outputs, inputs) = (7, 1 + seed as usize % 40);
             let values = noise(seed, outputs * inputs);
             let weight = Tensor::from_vec(values, (outputs, inputs), &Device::Cpu).unwrap();
             for row in Int8Weights::new(&weight, None).unwrap().rows() {
-                for pair in row.chunks(2) {
-                    let of_sign =
-                        |sign: i32| pair.iter().map(move |&w| (sign * i32::from(w)).max(0));
-                    let most = of_sign(1).sum::<i32>().max(of_sign(-1).sum());
-                    assert!(255 * most <= i32::from(i16::MAX), "{pair:?}");
+                for (sum, _) in sums_of_a_sign(row, f32::from) {
+                    largest = largest.max(sum);
                 }
             }
         }
+        assert!((127.0..=LARGEST_SUM).contains(&largest), "{largest}");
+        assert!(255.0 * LARGEST_SUM <= f32::from(i16::MAX));
+        let row = [1, 2, 4, 8, 16, -32, 64, 3, -5, 6];
+        let found: Vec<_> = sums_of_a_sign(&row, |weight: i32| weight as f32).collect();
+        let expected = [
+            (19.0, 3),
+            (32.0, 1),
+            (79.0, 4),
+            (0.0, 0),
+            (6.0, 1),
+            (5.0, 1),
+            (0.0, 0),
+            (0.0, 0),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

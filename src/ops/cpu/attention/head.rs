@@ -5,9 +5,10 @@ use std::ops::Range;
 use super::{COLUMNS, Packed, Task, VECTORS};
 use crate::ops::cpu::elementwise::{LANES, total};
 use crate::ops::cpu::math::exp_below;
-use crate::ops::cpu::product::{Begin, Tile, tile_rows, tiles, width};
+use crate::ops::cpu::product::{Tile, tile_rows, tiles, width};
 use crate::ops::cpu::scores::add_to_scores;
 use crate::ops::cpu::simd::{Kernel, Simd};
+use crate::ops::cpu::threads::to_write;
 
 /// One head's columns of the projected queries, keys and values.
 pub(super) struct HeadView<'a> {
@@ -329,6 +330,8 @@ fn multiply<S: Simd>(
     columns: usize,
 ) {
     let width = width::<S>(VECTORS);
+    // SAFETY: tiles write sums, or nothing.
+    let result = unsafe { to_write(result) };
     for panel in 0..columns / width {
         simd.vectorize(Tile::<VECTORS> {
             rows: left.count,
@@ -337,7 +340,7 @@ fn multiply<S: Simd>(
             left_stride: left.stride,
             panel: &right.values[panel * right.panel..],
             panel_stride: right.stride,
-            begin: Begin::Zero,
+            begin: None,
             result: &mut result[panel * width..],
             result_stride: columns,
         });

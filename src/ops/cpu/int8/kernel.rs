@@ -5,8 +5,8 @@
 //! pointers. All sums are of whole numbers and exact, and what they stand for is made of them by
 //! the same multiplications and additions, so that every instruction set gives the same.
 
+use std::array::from_fn;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{Ordering, compiler_fence};
 
 use super::rows::RowScale;
 
@@ -19,13 +19,15 @@ use super::rows::RowScale;
 pub(super) trait Dot {
     /// What an input is kept as for these instructions.
     type Input: Copy + Default + Into<i32>;
-    /// As many sums as fit a register, or what is multiplied for them.
+    /// As many sums as fit a register.
     type Vector: Copy;
+    /// What is multiplied for them: `STEPS` registers.
+    type Factors: Copy;
     /// Sums in a vector.
     const LANES: usize;
-    /// Neighbouring inputs that one instruction multiplies and adds to each sum.
+    /// Neighbouring inputs that one instruction multiplies for each sum.
     const STEP: usize;
-    /// Such steps that are written out one after another: addresses are computed once for all.
+    /// Such steps that are added up before they are added to the sums.
     const STEPS: usize = 1;
     /// Vectors of outputs in a tile.
     const VECTORS: usize;
@@ -41,15 +43,19 @@ pub(super) trait Dot {
     /// Sums of nothing.
     unsafe fn zero() -> Self::Vector;
 
-    /// `LANES * STEP` weights.
-    unsafe fn weights(from: *const i8) -> Self::Vector;
+    /// `LANES * STEP` weights for each step, `apart` from one step to the next.
+    unsafe fn weights(from: *const i8, apart: usize) -> Self::Factors;
 
-    /// `STEP` inputs, the same for each lane.
-    unsafe fn inputs(from: *const Self::Input) -> Self::Vector;
+    /// `STEP` inputs for each step, the same for each lane.
+    unsafe fn inputs(from: *const Self::Input) -> Self::Factors;
 
-    /// Adds to each sum the products of the inputs and its weights, of which no two neighbours add up
-    /// to more than 128.
-    unsafe fn add(sums: Self::Vector, inputs: Self::Vector, weights: Self::Vector) -> Self::Vector;
+    /// Adds to each sum the products of the inputs and its weights, which add up to no more than
+    /// [`crate::ops::int8`] says.
+    unsafe fn add(
+        sums: Self::Vector,
+        inputs: Self::Factors,
+        weights: Self::Factors,
+    ) -> Self::Vector;
 
     /// Writes `LANES` results: `(sum - offset · sum of weights) · scale of output · scale of row + bias`,
     /// each multiplication and addition rounded by itself.
@@ -239,6 +245,7 @@ pub(super) fn assert_long_enough<M: Multiply>(
 #[allow(clippy::needless_pass_by_value)] // Its fields shall be in registers.
 unsafe fn rows<D: Dot, const ROWS: usize, const VECTORS: usize>(tile: Tile<'_, D::Input>) {
     let width = const { D::VECTORS * D::LANES };
+    let apart = const { D::VECTORS * D::LANES * D::STEP };
     assert!(tile.rows == ROWS && D::VECTORS == VECTORS);
     let outputs = assert_long_enough::<D>(&tile, ROWS);
     let rows: &[RowScale; ROWS] = tile
@@ -254,26 +261,17 @@ unsafe fn rows<D: Dot, const ROWS: usize, const VECTORS: usize>(tile: Tile<'_, D
     // end of what was read.
     unsafe {
         let mut sums = [[D::zero(); VECTORS]; ROWS];
-        for _ in 0..tile.depth / (D::STEP * D::STEPS) {
-            for step in 0..D::STEPS {
-                let panel = panel.add(step * width * D::STEP);
-                let mut weights = [D::zero(); VECTORS];
-                for (vector, weights) in weights.iter_mut().enumerate() {
-                    *weights = D::weights(panel.add(vector * D::LANES * D::STEP));
-                }
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let inputs = D::inputs(left.add(row * tile.left_stride + step * D::STEP));
-                    for (sum, weights) in sums.iter_mut().zip(weights) {
-                        *sum = D::add(*sum, inputs, weights);
-                    }
-                }
-                if D::STEPS > 1 {
-                    // Or else the compiler reads the inputs of all steps first, and into the stack.
-                    compiler_fence(Ordering::SeqCst);
+        for _ in 0..tile.depth / D::DEPTH {
+            let weights: [D::Factors; VECTORS] =
+                from_fn(|vector| D::weights(panel.add(vector * D::LANES * D::STEP), apart));
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let inputs = D::inputs(left.add(row * tile.left_stride));
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = D::add(*sum, inputs, weights);
                 }
             }
-            panel = panel.add(width * D::STEP * D::STEPS);
-            left = left.add(D::STEP * D::STEPS);
+            panel = panel.add(width * D::DEPTH);
+            left = left.add(D::DEPTH);
         }
         let result = tile.result.as_mut_ptr().cast::<f32>();
         for ((number, sums), row) in sums.into_iter().enumerate().zip(rows) {

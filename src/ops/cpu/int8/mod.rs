@@ -29,8 +29,12 @@ use sets::Instructions;
 pub(in crate::ops) use peak::int8_tiles;
 
 /// Bytes of weights that are multiplied with all rows before the next: they stay in a core's
-/// second-level cache, and a tile's rows in the first.
+/// second-level cache.
 const BLOCK_BYTES: usize = 256 * 1024;
+
+/// Tiles that are multiplied with a panel of weights before the next: it stays in a core's first-level
+/// cache, and so do their rows, or else they are read so slowly that it does not matter.
+const TILES_OF_PANEL: usize = 16;
 
 /// Numbers in the largest tile of any instruction set.
 const LARGEST_TILE: usize = 32 * 32;
@@ -92,6 +96,23 @@ impl Int8Panels {
             scales: padded_floats(&weights.scales),
             bias: padded_floats(bias.unwrap_or_default()),
             input_factors: weights.input_factors.clone(),
+        }
+    }
+
+    /// The weights of a panel, `size` of them.
+    #[inline(always)]
+    fn weights_of(&self, panel: usize, size: usize) -> &[i8] {
+        &self.values.values()[panel * size..][..size]
+    }
+
+    /// What the outputs of a panel have in common for all rows; it has `width` of them.
+    #[inline(always)]
+    fn scales_of(&self, panel: usize, width: usize) -> PanelScales<'_> {
+        let outputs = panel * width..(panel + 1) * width;
+        PanelScales {
+            sums: &self.sums[outputs.clone()],
+            scales: &self.scales[outputs.clone()],
+            bias: &self.bias[outputs],
         }
     }
 
@@ -215,31 +236,29 @@ impl Compute for Product<'_> {
         let at_once = (BLOCK_BYTES / (depth * width).max(1)).max(1);
         for first in (0..count).step_by(at_once) {
             let end = count.min(first + at_once);
-            for row in (0..self.rows).step_by(at_most) {
-                let rows = at_most.min(self.rows - row);
-                let result = &mut self.result[row * self.result_stride..];
+            for start in (0..self.rows).step_by(at_most * TILES_OF_PANEL) {
+                let rows = start..self.rows.min(start + at_most * TILES_OF_PANEL);
                 for panel in first..end {
-                    let outputs = panel * width..(panel + 1) * width;
-                    let tile = Tile {
-                        rows,
-                        depth,
-                        left: &codes.values()[row * stride..],
-                        left_stride: stride,
-                        panel: &panels.values.values()[panel * depth * width..][..depth * width],
-                        outputs: PanelScales {
-                            sums: &panels.sums[outputs.clone()],
-                            scales: &panels.scales[outputs.clone()],
-                            bias: &panels.bias[outputs.clone()],
-                        },
-                        scales: &scales[row..],
-                        result: &mut result[self.first_output + outputs.start..],
-                        result_stride: self.result_stride,
-                    };
-                    // SAFETY: as the caller grants.
-                    unsafe {
-                        match panels.outputs - outputs.start {
-                            columns if columns < width => at_the_edge::<M>(tile, columns),
-                            _ => M::multiply(tile),
+                    for row in rows.clone().step_by(at_most) {
+                        let rows = at_most.min(rows.end - row);
+                        let place = row * self.result_stride + self.first_output + panel * width;
+                        let tile = Tile {
+                            rows,
+                            depth,
+                            left: &codes.values()[row * stride..],
+                            left_stride: stride,
+                            panel: panels.weights_of(panel, depth * width),
+                            outputs: panels.scales_of(panel, width),
+                            scales: &scales[row..],
+                            result: &mut self.result[place..],
+                            result_stride: self.result_stride,
+                        };
+                        // SAFETY: as the caller grants.
+                        unsafe {
+                            match panels.outputs - panel * width {
+                                columns if columns < width => at_the_edge::<M>(tile, columns),
+                                _ => M::multiply(tile),
+                            }
                         }
                     }
                 }
@@ -247,7 +266,8 @@ impl Compute for Product<'_> {
                     let outputs = first * width..panels.outputs.min(end * width);
                     let columns =
                         self.first_output + outputs.start..self.first_output + outputs.end;
-                    for row in result.chunks_mut(self.result_stride).take(rows) {
+                    let result = &mut self.result[rows.start * self.result_stride..];
+                    for row in result.chunks_mut(self.result_stride).take(rows.len()) {
                         // SAFETY: the tiles above have written these columns of these rows.
                         let written = unsafe { as_written(&mut row[columns.clone()]) };
                         activate(written, activation);

@@ -115,6 +115,7 @@ pub(super) struct Scalar;
 impl Dot for Scalar {
     type Input = i16;
     type Vector = [i32; 4];
+    type Factors = [i32; 4];
     const LANES: usize = 4;
     const STEP: usize = 1;
     const VECTORS: usize = 2;
@@ -136,7 +137,7 @@ impl Dot for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn weights(from: *const i8) -> [i32; 4] {
+    unsafe fn weights(from: *const i8, _: usize) -> [i32; 4] {
         // SAFETY: there are four weights, as the caller grants.
         unsafe { from.cast::<[i8; 4]>().read_unaligned() }.map(i32::from)
     }
@@ -185,8 +186,9 @@ mod x86 {
     /// The same on eight, of processors without AVX-512.
     pub(in super::super) struct AvxVnni;
 
-    /// `vpmaddubsw`, whose sums of two products would be cut off at 16 bits, were it not for what
-    /// [`Int8Weights`](crate::ops::int8) keeps pairs of weights to; and then these in pairs.
+    /// `vpmaddubsw`, whose sums of two products would be cut off at 16 bits, and sums of two of these
+    /// sums wrap around, were it not for what [`Int8Weights`](crate::ops::int8) keeps weights to; and
+    /// then these in pairs.
     pub(in super::super) struct Avx2;
 
     macro_rules! unsigned_input {
@@ -208,6 +210,7 @@ mod x86 {
     impl Dot for Avx512Vnni {
         unsigned_input!();
         type Vector = __m512i;
+        type Factors = __m512i;
         const LANES: usize = 16;
         const STEP: usize = 4;
         const VECTORS: usize = 3;
@@ -220,7 +223,7 @@ mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn weights(from: *const i8) -> __m512i {
+        unsafe fn weights(from: *const i8, _: usize) -> __m512i {
             // SAFETY: there are 64 weights, as the caller grants; read unaligned.
             unsafe { _mm512_loadu_si512(from.cast()) }
         }
@@ -267,18 +270,6 @@ mod x86 {
             }
 
             #[inline(always)]
-            unsafe fn weights(from: *const i8) -> __m256i {
-                // SAFETY: there are 32 weights, as the caller grants; read unaligned.
-                unsafe { _mm256_loadu_si256(from.cast()) }
-            }
-
-            #[inline(always)]
-            unsafe fn inputs(from: *const u8) -> __m256i {
-                // SAFETY: there are four inputs, as the caller grants; read unaligned.
-                unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
-            }
-
-            #[inline(always)]
             unsafe fn finish(sums: __m256i, outputs: Outputs, row: RowScale, to: *mut f32) {
                 // SAFETY: there are eight outputs, as the caller grants; read and written unaligned.
                 unsafe {
@@ -295,7 +286,20 @@ mod x86 {
 
     impl Dot for AvxVnni {
         eight_sums!();
+        type Factors = __m256i;
         const ROWS: usize = 6;
+
+        #[inline(always)]
+        unsafe fn weights(from: *const i8, _: usize) -> __m256i {
+            // SAFETY: there are 32 weights, as the caller grants; read unaligned.
+            unsafe { _mm256_loadu_si256(from.cast()) }
+        }
+
+        #[inline(always)]
+        unsafe fn inputs(from: *const u8) -> __m256i {
+            // SAFETY: there are four inputs, as the caller grants; read unaligned.
+            unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+        }
 
         #[inline(always)]
         unsafe fn add(sums: __m256i, inputs: __m256i, weights: __m256i) -> __m256i {
@@ -306,15 +310,32 @@ mod x86 {
 
     impl Dot for Avx2 {
         eight_sums!();
+        type Factors = [__m256i; 2];
         const STEPS: usize = 2;
-        const ROWS: usize = 5;
+        const ROWS: usize = 3;
 
         #[inline(always)]
-        unsafe fn add(sums: __m256i, inputs: __m256i, weights: __m256i) -> __m256i {
+        unsafe fn weights(from: *const i8, apart: usize) -> [__m256i; 2] {
+            // SAFETY: there are twice 32 weights, as the caller grants; read unaligned.
+            unsafe { [0, apart].map(|at| _mm256_loadu_si256(from.add(at).cast())) }
+        }
+
+        #[inline(always)]
+        unsafe fn inputs(from: *const u8) -> [__m256i; 2] {
+            // SAFETY: there are twice four inputs, as the caller grants; read unaligned.
+            unsafe {
+                [0, 4].map(|at| _mm256_set1_epi32(from.add(at).cast::<i32>().read_unaligned()))
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn add(sums: __m256i, inputs: [__m256i; 2], weights: [__m256i; 2]) -> __m256i {
             // SAFETY: the processor has AVX2, as the caller grants.
             unsafe {
-                let pairs = _mm256_maddubs_epi16(inputs, weights);
-                _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+                let [first, second] =
+                    [0, 1].map(|at| _mm256_maddubs_epi16(inputs[at], weights[at]));
+                let fours = _mm256_add_epi16(first, second);
+                _mm256_add_epi32(sums, _mm256_madd_epi16(fours, _mm256_set1_epi16(1)))
             }
         }
     }
@@ -337,6 +358,7 @@ mod neon {
     impl Dot for DotProduct {
         type Input = i8;
         type Vector = int32x4_t;
+        type Factors = int32x4_t;
         const LANES: usize = 4;
         const STEP: usize = 4;
         const VECTORS: usize = 3;
@@ -360,7 +382,7 @@ mod neon {
         }
 
         #[inline(always)]
-        unsafe fn weights(from: *const i8) -> int32x4_t {
+        unsafe fn weights(from: *const i8, _: usize) -> int32x4_t {
             // SAFETY: there are 16 weights, as the caller grants.
             unsafe { vreinterpretq_s32_s8(vld1q_s8(from)) }
         }

@@ -143,37 +143,46 @@ fn products_of_ragged_shapes() {
         }
         // Half a code of the activations times a weight, and the other way around, each input by
         // itself: errors that add up like steps in random directions, six times their mean at most.
-        // Two weights of 1 in a pair make the scale of their output's codes two 127ths.
+        // Four weights of 1 whose products are added up in 16 bits make the scale four 126ths.
         // Inputs that are ten times as large leave the others a third of the codes.
         let largest = if number % 2 == 1 {
             10.0_f64.sqrt()
         } else {
             1.0
         };
-        let bound = 6.0 * largest * (inputs as f64).sqrt() * (1.0 / 255.0 + 1.0 / 127.0);
+        let bound = 6.0 * largest * (inputs as f64).sqrt() * (1.0 / 255.0 + 1.0 / 63.0);
         for (found, exact) in first.iter().flatten().zip(exact.iter().flatten()) {
             assert!((f64::from(*found) - exact).abs() < bound);
         }
     }
 }
 
-/// All weights and inputs at the ends of their ranges: what sums of pairs in 16 bits would cut off.
+/// All weights and inputs at the ends of their ranges: what sums of 16 bits would cut off.
 #[test]
 fn the_largest_sums_are_exact() {
     let (inputs, outputs) = (4096, 50);
     let mut case = Case::new(3, 10, inputs, outputs);
-    case.left.fill(1.0);
     case.bias.fill(0.0);
-    // Codes of 63.5 are rounded to 64: the most that two neighbours may be.
-    let code = 64.0 / 63.5;
-    for weight in [1.0_f32, -1.0] {
-        case.weight = Tensor::full(weight, (outputs, inputs), &Device::Cpu).unwrap();
-        for input in [1.0, -1.0] {
-            case.left.fill(input);
-            for instructions in Instructions::all() {
-                for found in case.on(instructions).concat() {
-                    let expected = weight * input * code * inputs as f32;
-                    assert!((found / expected - 1.0).abs() < 1e-6, "{found}");
+    // Of each eight inputs two, whose codes of 63.5 are rounded to 64: the most that both may be.
+    for places in [[0, 1], [0, 4], [1, 4], [2, 7], [6, 7]] {
+        let code = 64.0 / 63.5;
+        for weight in [1.0_f32, -1.0] {
+            let of = |at: usize| {
+                if places.contains(&(at % 8)) {
+                    weight
+                } else {
+                    0.0
+                }
+            };
+            let weights: Vec<f32> = (0..outputs * inputs).map(of).collect();
+            case.weight = Tensor::from_vec(weights, (outputs, inputs), &Device::Cpu).unwrap();
+            for input in [1.0, -1.0] {
+                case.left.fill(input);
+                for instructions in Instructions::all() {
+                    for found in case.on(instructions).concat() {
+                        let expected = weight * input * code * (inputs / 4) as f32;
+                        assert!((found / expected - 1.0).abs() < 1e-6, "{found}");
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! of each row of the left, and does nothing else. Checked indexing would leave no registers for
 //! it, so the bounds are asserted once for the whole tile and the loop reads through pointers.
 
+use std::mem::MaybeUninit;
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use crate::ops::cpu::simd::Simd;
@@ -36,17 +37,6 @@ const fn steps(lanes: usize, vectors: usize) -> usize {
     if tile_rows(lanes, vectors) < 10 { 4 } else { 1 }
 }
 
-/// What the sums of a tile begin with.
-#[derive(Clone, Copy)]
-pub(in crate::ops::cpu) enum Begin<'a> {
-    /// Nothing.
-    Zero,
-    /// This in each row; as long as the tile is wide.
-    Row(&'a [f32]),
-    /// What the result holds.
-    Result,
-}
-
 /// `result = begin + left · panel`, for at most [`tile_rows`] rows and [`width`] columns, which are
 /// `VECTORS` vectors.
 ///
@@ -62,9 +52,10 @@ pub(in crate::ops::cpu) struct Tile<'a, const VECTORS: usize> {
     /// `depth` rows of `width` numbers, `panel_stride` apart.
     pub(in crate::ops::cpu) panel: &'a [f32],
     pub(in crate::ops::cpu) panel_stride: usize,
-    pub(in crate::ops::cpu) begin: Begin<'a>,
-    /// Rows of `width` numbers, `result_stride` apart.
-    pub(in crate::ops::cpu) result: &'a mut [f32],
+    /// What the sums of each row begin with, 0 where there is nothing; as long as the tile is wide.
+    pub(in crate::ops::cpu) begin: Option<&'a [f32]>,
+    /// Rows of `width` numbers, `result_stride` apart; all are written.
+    pub(in crate::ops::cpu) result: &'a mut [MaybeUninit<f32>],
     pub(in crate::ops::cpu) result_stride: usize,
 }
 
@@ -99,8 +90,8 @@ fn check<const VECTORS: usize>(tile: &Tile<'_, VECTORS>, width: usize) {
     assert!(end(rows, tile.left_stride, tile.depth) <= tile.left.len());
     assert!(end(tile.depth, tile.panel_stride, width) <= tile.panel.len());
     assert!(end(rows, tile.result_stride, width) <= tile.result.len());
-    if let Begin::Row(row) = tile.begin {
-        assert!(width <= row.len());
+    if let Some(begin) = tile.begin {
+        assert!(width <= begin.len());
     }
 }
 
@@ -118,17 +109,9 @@ fn multiply<S: Simd, const VECTORS: usize, const ROWS: usize>(simd: S, tile: Til
     // `[S::f32s; VECTORS]` is `width` numbers of plain f32, read and written unaligned. `left`,
     // `panel` and `begin` are borrowed shared, the result alone.
     unsafe {
-        match tile.begin {
-            Begin::Zero => {}
-            Begin::Row(row) => {
-                sums = [row.as_ptr().cast::<[S::f32s; VECTORS]>().read_unaligned(); ROWS];
-            }
-            Begin::Result => {
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let row = result.add(row * tile.result_stride);
-                    *sums = row.cast::<[S::f32s; VECTORS]>().read_unaligned();
-                }
-            }
+        if let Some(begin) = tile.begin {
+            let begin = begin.as_ptr().cast::<[S::f32s; VECTORS]>();
+            sums = [begin.read_unaligned(); ROWS];
         }
         let stride = tile.left_stride;
         let steps = const { steps(S::F32_LANES, VECTORS) };

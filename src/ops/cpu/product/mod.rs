@@ -4,23 +4,25 @@ mod kernel;
 #[cfg(test)]
 mod tests;
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use super::elementwise::activate_columns;
+use super::contiguous;
+use super::elementwise::activate;
 use super::simd::{self, Kernel, Simd, dispatch};
-use super::{contiguous, threads};
+use super::threads::{self, as_written, written};
 use crate::ops::Activation;
 
 use kernel::registers;
-pub(super) use kernel::{Begin, Tile, tile_rows, tiles, width};
+pub(super) use kernel::{Tile, tile_rows, tiles, width};
 
-/// Outputs and inputs of the weights that are multiplied with all rows before the next: they stay
-/// in a core's second-level cache, and a tile's rows in the first.
-const BLOCK: usize = 384;
+/// Weights that are multiplied with all rows before the next: in `f32` they stay in a core's
+/// second-level cache, and a tile's rows in the first.
+const BLOCK: usize = 64 * 1024;
 
 /// Vectors of `lanes` numbers of columns in a tile, and so of a panel: three make more of each number
 /// that is read than two, and widths of hidden states are multiples of three vectors more often than
@@ -112,18 +114,18 @@ impl Panels {
         (self.count() * size + self.outputs * size_of::<f32>()) as u64
     }
 
-    /// Rows `depth` of panel number `panel`, where they are kept in `f32`.
+    /// Some panels, where they are kept in `f32`.
     #[inline(always)]
-    fn block(&self, panel: usize, depth: &Range<usize>) -> Option<&[f32]> {
+    fn in_full(&self, panels: &Range<usize>) -> Option<&[f32]> {
         match &self.values {
-            Values::F32(values) => Some(&values[self.place(panel, depth)]),
+            Values::F32(values) => Some(&values[self.place(panels)]),
             Values::F16(_) | Values::Bf16(_) => None,
         }
     }
 
-    /// The same in half precision, widened into `wide`.
-    fn widen(&self, panel: usize, depth: &Range<usize>, wide: &mut [f32]) {
-        let place = self.place(panel, depth);
+    /// The same of half precision, widened into `wide`.
+    fn widen(&self, panels: &Range<usize>, wide: &mut [f32]) {
+        let place = self.place(panels);
         match &self.values {
             Values::F32(values) => wide.copy_from_slice(&values[place]),
             Values::F16(values) => values[place].convert_to_f32_slice(wide),
@@ -137,9 +139,9 @@ impl Panels {
     }
 
     #[inline(always)]
-    fn place(&self, panel: usize, depth: &Range<usize>) -> Range<usize> {
-        let start = (panel * self.inputs + depth.start) * self.width;
-        start..start + depth.len() * self.width
+    fn place(&self, panels: &Range<usize>) -> Range<usize> {
+        let size = self.inputs * self.width;
+        panels.start * size..panels.end * size
     }
 }
 
@@ -185,15 +187,16 @@ impl CustomOp1 for Dense<'_> {
             bail!("a dense layer of {wanted} inputs was given {inputs}")
         }
         let outputs = self.groups.iter().map(Panels::outputs).sum();
-        let mut result = vec![0.0; rows * outputs];
         // Whole tiles, as many for each thread.
         let part = rows.div_ceil(threads::available());
         let part = part.next_multiple_of(rows_of_tile(simd::lanes()));
-        threads::for_each_chunk(&mut result, part * outputs, |number, result| {
+        let compute = |number: usize, result: &mut [MaybeUninit<f32>]| {
             let rows = result.len() / outputs;
             let left = &left[number * part * inputs..][..rows * inputs];
             self.compute(rows, left, inputs, result, outputs);
-        });
+        };
+        // SAFETY: tiles write all outputs of all rows, or panic.
+        let result = unsafe { written(rows * outputs, part * outputs, compute) };
         Ok((CpuStorage::F32(result), Shape::from((rows, outputs))))
     }
 }
@@ -205,13 +208,13 @@ impl Dense<'_> {
         rows: usize,
         left: &[f32],
         left_stride: usize,
-        result: &mut [f32],
+        result: &mut [MaybeUninit<f32>],
         result_stride: usize,
     ) {
         let (mut first_input, mut first_output) = (0, 0);
         let mut scratch = Vec::new();
         for panels in self.groups {
-            let at_once = (BLOCK / panels.width).max(1);
+            let at_once = (BLOCK / (panels.inputs * panels.width).max(1)).max(1);
             let count = panels.outputs.div_ceil(panels.width);
             for first in (0..count).step_by(at_once) {
                 let end = count.min(first + at_once);
@@ -228,7 +231,11 @@ impl Dense<'_> {
                 if let Some(activation) = self.activation {
                     let columns = first_output + first * panels.width
                         ..first_output + panels.outputs.min(end * panels.width);
-                    activate_columns(result, result_stride, columns, activation);
+                    for row in result.chunks_mut(result_stride) {
+                        // SAFETY: the block has written these columns of all rows.
+                        let written = unsafe { as_written(&mut row[columns.clone()]) };
+                        activate(written, activation);
+                    }
                 }
             }
             first_input += panels.inputs;
@@ -246,7 +253,7 @@ struct Block<'a> {
     left: &'a [f32],
     left_stride: usize,
     /// From the first output of the first panel on.
-    result: &'a mut [f32],
+    result: &'a mut [MaybeUninit<f32>],
     result_stride: usize,
     /// For weights of half precision in `f32`.
     scratch: &'a mut Vec<f32>,
@@ -272,40 +279,29 @@ impl Block<'_> {
             width::<S>(VECTORS),
             "panels of another instruction set"
         );
-        let blocks = panels.inputs.div_ceil(BLOCK).max(1);
-        let at_once = panels.inputs.div_ceil(blocks);
-        for block in 0..blocks {
-            let depth = block * at_once..panels.inputs.min((block + 1) * at_once);
-            let length = depth.len() * panels.width;
-            if panels.block(0, &depth).is_none() {
-                self.scratch.resize(self.range.len() * length, 0.0);
-                let wide = self.scratch.chunks_exact_mut(length);
-                for (panel, wide) in self.range.clone().zip(wide) {
-                    panels.widen(panel, &depth, wide);
-                }
-            }
-            for (row, rows) in tiles(self.rows, tile_rows(S::F32_LANES, VECTORS)) {
-                for (number, panel) in self.range.clone().enumerate() {
-                    let widened = || &self.scratch[number * length..][..length];
-                    let column = panel * panels.width;
-                    let tile = Tile::<VECTORS> {
-                        rows,
-                        depth: depth.len(),
-                        left: &self.left[row * self.left_stride + depth.start..],
-                        left_stride: self.left_stride,
-                        panel: panels.block(panel, &depth).unwrap_or_else(widened),
-                        panel_stride: panels.width,
-                        begin: match block {
-                            0 => Begin::Row(&panels.bias[column..]),
-                            _ => Begin::Result,
-                        },
-                        result: &mut self.result[row * self.result_stride + column..],
-                        result_stride: self.result_stride,
-                    };
-                    match panels.outputs - column {
-                        columns if columns < panels.width => at_the_edge(simd, tile, columns),
-                        _ => simd.vectorize(tile),
-                    }
+        let values = panels.in_full(&self.range).unwrap_or_else(|| {
+            self.scratch.resize(panels.place(&self.range).len(), 0.0);
+            panels.widen(&self.range, self.scratch);
+            self.scratch
+        });
+        for (row, rows) in tiles(self.rows, tile_rows(S::F32_LANES, VECTORS)) {
+            let all = values.chunks_exact((panels.inputs * panels.width).max(1));
+            for (panel, values) in self.range.clone().zip(all) {
+                let column = panel * panels.width;
+                let tile = Tile::<VECTORS> {
+                    rows,
+                    depth: panels.inputs,
+                    left: &self.left[row * self.left_stride..],
+                    left_stride: self.left_stride,
+                    panel: values,
+                    panel_stride: panels.width,
+                    begin: Some(&panels.bias[column..]),
+                    result: &mut self.result[row * self.result_stride + column..],
+                    result_stride: self.result_stride,
+                };
+                match panels.outputs - column {
+                    columns if columns < panels.width => at_the_edge(simd, tile, columns),
+                    _ => simd.vectorize(tile),
                 }
             }
         }
@@ -317,25 +313,15 @@ impl Block<'_> {
 #[allow(clippy::needless_pass_by_value)] // All but its result goes on.
 fn at_the_edge<S: Simd, const VECTORS: usize>(simd: S, tile: Tile<'_, VECTORS>, columns: usize) {
     let width = width::<S>(VECTORS);
-    let mut whole = [0.0; LARGEST_TILE];
-    let whole = &mut whole[..tile.rows * width];
-    if let Begin::Result = tile.begin {
-        for (whole, result) in whole
-            .chunks_exact_mut(width)
-            .zip(tile.result.chunks(tile.result_stride))
-        {
-            whole[..columns].copy_from_slice(&result[..columns]);
-        }
-    }
+    let mut whole = [MaybeUninit::uninit(); LARGEST_TILE];
+    let rows = tile.rows;
+    let result = tile.result.chunks_mut(tile.result_stride).take(rows);
     simd.vectorize(Tile {
-        result: &mut *whole,
+        result: &mut whole,
         result_stride: width,
         ..tile
     });
-    for (whole, result) in whole
-        .chunks_exact_mut(width)
-        .zip(tile.result.chunks_mut(tile.result_stride))
-    {
+    for (result, whole) in result.zip(whole.chunks_exact(width)) {
         result[..columns].copy_from_slice(&whole[..columns]);
     }
 }

@@ -33,7 +33,7 @@ impl Case {
         let lanes = simd::lanes_of(arch);
         let panels = Panels::for_lanes(&self.weight, Some(&self.bias), lanes).unwrap();
         let stride = self.outputs + 3;
-        let mut result = vec![f32::NAN; self.rows * stride];
+        let mut result = vec![MaybeUninit::new(f32::NAN); self.rows * stride];
         simd::dispatch_on(
             arch,
             Block {
@@ -47,6 +47,8 @@ impl Case {
                 scratch: &mut Vec::new(),
             },
         );
+        // SAFETY: all were poison at least.
+        let result = unsafe { as_written(&mut result) };
         let rows = result.chunks_exact(stride).map(|row| {
             assert!(
                 row[self.outputs..].iter().all(|x| x.is_nan()),
@@ -174,7 +176,8 @@ fn denormals_count() {
 fn short_slices_are_refused_before_anything_is_read() {
     let tile = |left: usize, panel: usize, result: usize| {
         std::panic::catch_unwind(|| {
-            let (left, panel, mut result) = (vec![0.0; left], vec![0.0; panel], vec![0.0; result]);
+            let (left, panel) = (vec![0.0; left], vec![0.0; panel]);
+            let mut result = vec![MaybeUninit::uninit(); result];
             pulp::Arch::Scalar.dispatch(Tile::<2> {
                 rows: 3,
                 depth: 5,
@@ -182,7 +185,7 @@ fn short_slices_are_refused_before_anything_is_read() {
                 left_stride: 6,
                 panel: &panel,
                 panel_stride: 4,
-                begin: Begin::Zero,
+                begin: None,
                 result: &mut result,
                 result_stride: 7,
             });
