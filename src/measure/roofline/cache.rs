@@ -190,7 +190,7 @@ mod tests {
         get(&cache, false);
         let good = std::fs::read_to_string(&path).unwrap();
         let half = &good[..good.len() / 2];
-        let later = good.replace("\"schema\": 2", "\"schema\": 3");
+        let later = good.replace("\"schema\": 3", "\"schema\": 4");
         let elsewhere = good.replace("A Processor", "Another");
         let lower = good.replace(
             "\"matrix_peak_flops_per_s\": 3",
@@ -201,10 +201,10 @@ mod tests {
         for (text, reason) in [
             ("", "damaged"),
             ("[]", "damaged"),
-            ("{\"schema\": 2}", "damaged"),
+            ("{\"schema\": 3}", "damaged"),
             (half, "damaged"),
-            (&later, "its schema is 3, not 2"),
-            ("{\"schema\": 1, \"old\": {}}", "its schema is 1, not 2"),
+            (&later, "its schema is 4, not 3"),
+            ("{\"schema\": 2, \"old\": {}}", "its schema is 2, not 3"),
             (&elsewhere, "another machine"),
             (&lower, "contradict"),
             (&none, "contradict"),

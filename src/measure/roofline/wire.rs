@@ -9,8 +9,9 @@ use super::{Roofline, machine};
 use crate::hash::hex;
 use crate::measure::environment::{Build, Environment};
 
-/// Version of [`WireRoofline`]; a file of another one is measured again.
-pub(super) const SCHEMA: u32 = 2;
+/// Version of [`WireRoofline`], and of the loops of this project that are measured ([`crate::ops`]); a
+/// file of another one is measured again.
+pub(super) const SCHEMA: u32 = 3;
 
 /// Crates whose version changes what is measured.
 const KERNELS: [&str; 2] = ["gemm", "pulp"];

@@ -3,16 +3,22 @@
 //! NaN comes out as NaN on every instruction set: bounds are set by comparing and selecting, since
 //! what a processor's own least and largest make of NaN differs.
 
+use std::f32::consts::LOG2_E;
+
 use super::simd::Simd;
 
 /// Added and taken away again, this rounds a small float to the nearest integer
-/// and leaves that integer in the low bits.
-const ROUND: f32 = 12_582_912.0;
+/// and leaves that integer in the low bits, 127 (the bias of exponents) more than it is.
+const ROUND: f32 = 12_582_912.0 + 127.0;
+
+/// What an `f32` leaves out of log₂e.
+const REST_OF_LOG2_E: f32 = 1.925_963e-8;
 
 /// `exp` of numbers below this is 0: not 1.6e-38, and never a denormal.
 const LOWEST: f32 = -87.0;
 
-/// `eˣ` within 2 units in the last place; 0 below -87, infinite above 88.
+/// `eˣ` within 2 units in the last place (32 where multiplication and addition are not fused); 0 below
+/// -87, infinite above 88.
 #[inline(always)]
 pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let high = simd.splat_f32s(88.0);
@@ -23,35 +29,32 @@ pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 /// `eˣ` of numbers up to 88; 0 below -87.
 ///
-/// `x = n·ln 2 + r`, a polynomial for `eʳ` (Cephes `expf`), and `2ⁿ` by its bits.
+/// `x·log₂e = n + r`, a polynomial for `2ʳ` (of those that are 1 at 0 the one whose largest relative
+/// error is least, 9.1e-8), and `2ⁿ` by its bits.
 #[inline(always)]
+#[allow(clippy::approx_constant)] // Nearly the natural logarithm of 2, but fitted.
 pub(super) fn exp_below<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let lowest = simd.splat_f32s(LOWEST);
-    let is_low = simd.less_than_f32s(x, lowest);
-    let x = simd.select_f32s(is_low, lowest, x);
-    let round = simd.splat_f32s(ROUND);
-    let shifted = simd.mul_add_e_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), round);
-    let n = simd.sub_f32s(shifted, round);
-    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-0.693_359_4), x);
-    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(2.121_944_4e-4), r);
+    let is_low = simd.less_than_f32s(x, simd.splat_f32s(LOWEST));
+    let (round, log2_e) = (simd.splat_f32s(ROUND), simd.splat_f32s(LOG2_E));
+    let shifted = simd.mul_add_e_f32s(x, log2_e, round);
+    let minus_n = simd.sub_f32s(round, shifted);
+    let r = simd.mul_add_e_f32s(x, log2_e, minus_n);
+    let r = simd.mul_add_e_f32s(x, simd.splat_f32s(REST_OF_LOG2_E), r);
     let p = polynomial(
         simd,
         r,
         [
-            1.987_569_1e-4,
-            1.398_2e-3,
-            8.333_452e-3,
-            4.166_579_6e-2,
-            0.166_666_65,
-            0.5,
+            1.326_472_7e-3,
+            9.671_513e-3,
+            5.550_733_6e-2,
+            0.240_222_42,
+            0.693_147,
+            1.0,
         ],
     );
-    let linear = simd.add_f32s(r, simd.splat_f32s(1.0));
-    let p = simd.mul_add_e_f32s(p, simd.mul_f32s(r, r), linear);
-    // The exponent field of 2ⁿ; n is in the low bits of `shifted`.
+    // The exponent field of 2ⁿ, where n is no number or too low something that is not used.
     let bits = simd.transmute_u32s_f32s(shifted);
     let bits = simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23));
-    let bits = simd.add_u32s(bits, simd.splat_u32s(127 << 23));
     let power = simd.mul_f32s(p, simd.transmute_f32s_u32s(bits));
     simd.select_f32s(is_low, simd.splat_f32s(0.0), power)
 }
@@ -74,57 +77,50 @@ fn within<S: Simd>(simd: S, x: S::f32s, limit: f32) -> S::f32s {
     simd.select_f32s(simd.less_than_f32s(high, x), high, x)
 }
 
-/// The error function, within 5e-7.
+/// Beyond this the error function is ±1 within 5.2e-8.
+const LARGEST: f32 = 3.85;
+
+/// The error function, within 6e-7.
 ///
-/// An odd rational function of `x` clamped to ±4, beyond which it is ±1 in `f32`
-/// (the form Eigen uses, fitted for the same range).
+/// `x` held within ±[`LARGEST`], times a polynomial in `x²`, shifted to lie between -1 and 1, where its
+/// coefficients are small and rounding does no harm. It is the one whose largest absolute error is
+/// least (6.5e-8).
 #[inline(always)]
 pub(super) fn erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let x = within(simd, x, 4.0);
-    let x2 = simd.mul_f32s(x, x);
-    let p = polynomial(
+    let x = within(simd, x, LARGEST);
+    let scale = simd.splat_f32s(2.0 / (LARGEST * LARGEST));
+    let shifted = simd.mul_add_e_f32s(simd.mul_f32s(x, x), scale, simd.splat_f32s(-1.0));
+    // Even and odd powers by themselves: two chains half as long, which are computed at once.
+    let squared = simd.mul_f32s(shifted, shifted);
+    let even = polynomial(
         simd,
-        x2,
+        squared,
         [
-            2.726_142_3e-10,
-            -2.770_681_4e-8,
-            2.101_024e-6,
-            5.692_506_4e-5,
-            7.349_906_3e-4,
-            2.954_6e-3,
-            1.609_603_3e-2,
+            1.280_758_6e-3,
+            2.662_146_5e-3,
+            1.106_036_6e-2,
+            2.833_548_2e-2,
+            5.640_521_6e-2,
+            9.081_911e-2,
+            0.136_211_54,
+            0.367_284_8,
         ],
     );
-    let q = polynomial(
+    let odd = polynomial(
         simd,
-        x2,
+        squared,
         [
-            1.456_607_2e-5,
-            2.133_740_6e-4,
-            1.682_827e-3,
-            7.373_329e-3,
-            1.426_473_9e-2,
+            -3.309_700_9e-3,
+            -3.430_713_4e-3,
+            -2.017_262_8e-2,
+            -4.041_695e-2,
+            -7.331_274_4e-2,
+            -0.110_374_7,
+            -0.183_301_75,
         ],
     );
-    simd.mul_f32s(simd.mul_f32s(x, p), reciprocal(simd, q))
-}
-
-/// `1 / x` within 2e-7 of it, of positive numbers that are neither very large nor very small: in
-/// less than half the time of a division, and the same with every instruction set.
-///
-/// Taken from the bits, which hold a logarithm, the first guess is within an eighth; each step of
-/// Newton's squares that.
-#[inline(always)]
-fn reciprocal<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let one = simd.splat_f32s(1.0);
-    let minus_x = simd.neg_f32s(x);
-    let bits = simd.sub_u32s(simd.splat_u32s(0x7ef3_11c3), simd.transmute_u32s_f32s(x));
-    let mut guess = simd.transmute_f32s_u32s(bits);
-    for _ in 0..3 {
-        let missing = simd.mul_add_e_f32s(minus_x, guess, one);
-        guess = simd.mul_add_e_f32s(missing, guess, guess);
-    }
-    guess
+    let ratio = simd.mul_add_e_f32s(odd, shifted, even);
+    simd.mul_f32s(x, ratio)
 }
 
 /// `tanh`, by way of [`exp`].
@@ -168,15 +164,16 @@ mod tests {
     #[test]
     fn exp_is_close() {
         for arch in all() {
-            exp_is_close_on(scalar!(exp, arch));
+            let is_fused = !matches!(arch, pulp::Arch::Scalar);
+            exp_is_close_on(scalar!(exp, arch), if is_fused { 2.5e-7 } else { 3e-6 });
         }
     }
 
-    fn exp_is_close_on(exp: impl Fn(f32) -> f32) {
+    fn exp_is_close_on(exp: impl Fn(f32) -> f32, bound: f64) {
         for x in sweep(-86.0, 87.0) {
             let exact = f64::from(x).exp();
             let error = (f64::from(exp(x)) - exact).abs() / exact;
-            assert!(error < 2.5e-7, "exp({x}) is off by {error}");
+            assert!(error < bound, "exp({x}) is off by {error}");
         }
         assert_eq!(exp(f32::NEG_INFINITY), 0.0);
         assert_eq!(exp(-1e9), 0.0);
@@ -206,23 +203,11 @@ mod tests {
     fn erf_is_close_on(erf: impl Fn(f32) -> f32) {
         for x in sweep(-4.0, 4.0) {
             let error = (f64::from(erf(x)) - exact_erf(f64::from(x))).abs();
-            assert!(error < 5e-7, "erf({x}) is off by {error}");
+            assert!(error < 6e-7, "erf({x}) is off by {error}");
         }
-        assert!((erf(50.0) - 1.0).abs() < 5e-7);
-        assert!((erf(f32::NEG_INFINITY) + 1.0).abs() < 5e-7);
+        // So that GELU is 0 and not a little more or less.
+        assert_eq!((erf(50.0), erf(f32::NEG_INFINITY)), (1.0, -1.0));
         assert!(erf(f32::NAN).is_nan());
-    }
-
-    #[test]
-    fn reciprocal_is_close() {
-        for arch in all() {
-            let reciprocal = scalar!(reciprocal, arch);
-            for x in sweep(0.014, 8.0) {
-                let error = (f64::from(reciprocal(x)) * f64::from(x) - 1.0).abs();
-                assert!(error < 2e-7, "1 / {x} is off by {error}");
-            }
-            assert!(reciprocal(f32::NAN).is_nan());
-        }
     }
 
     #[test]

@@ -24,7 +24,10 @@
 mod portable;
 mod trial;
 
+use std::slice::ChunksExact;
+
 use candle_core::{DType, Result, Tensor};
+use rayon::prelude::*;
 
 pub(super) use portable::PortableInt8;
 pub use trial::{Computes, Trial};
@@ -66,34 +69,38 @@ impl Int8Weights {
     pub(super) fn new(weight: &Tensor, largest: Option<&[f32]>) -> Result<Self> {
         let (_, inputs) = weight.dims2()?;
         check_inputs(inputs)?;
-        let mut weights: Vec<f32> = weight.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let weights: Vec<f32> = weight.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
         let factors = match largest {
             Some(largest) => factors(&weights, largest),
             None => vec![1.0; inputs],
         };
-        for row in weights.chunks_exact_mut(inputs.max(1)) {
-            for (weight, factor) in row.iter_mut().zip(&factors) {
-                *weight *= factor;
-            }
-        }
-        let mut codes = Vec::with_capacity(weights.len());
-        let mut scales = Vec::with_capacity(weight.dim(0)?);
-        for row in weights.chunks_exact(inputs.max(1)) {
-            let scale = scale_of(row);
+        let mut codes = vec![0; weights.len()];
+        let rows = codes.par_chunks_exact_mut(inputs.max(1));
+        let rows = rows.zip(weights.par_chunks_exact(inputs.max(1)));
+        let scales = rows.map_init(Vec::new, |scaled, (codes, row)| {
+            scaled.clear();
+            scaled.extend(
+                row.iter()
+                    .zip(&factors)
+                    .map(|(weight, factor)| weight * factor),
+            );
+            let scale = scale_of(scaled);
             let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
-            codes.extend(row.iter().map(|&weight| rounded(weight * inverse)));
-            scales.push(scale);
-        }
+            for (code, weight) in codes.iter_mut().zip(&*scaled) {
+                *code = rounded(weight * inverse);
+            }
+            scale
+        });
         Ok(Self {
             inputs,
+            scales: scales.collect(),
             codes,
-            scales,
             input_factors: factors.iter().map(|factor| 1.0 / factor).collect(),
         })
     }
 
     /// The codes of each output.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &[i8]> {
+    pub(super) fn rows(&self) -> ChunksExact<'_, i8> {
         self.codes.chunks_exact(self.inputs.max(1))
     }
 }

@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 
-use super::{COLUMNS, Packed, Task, VECTORS};
+use super::{Packed, Task, VECTORS};
 use crate::ops::cpu::elementwise::{LANES, total};
 use crate::ops::cpu::math::exp_below;
 use crate::ops::cpu::product::{Tile, tile_rows, tiles, width};
 use crate::ops::cpu::scores::add_to_scores;
 use crate::ops::cpu::simd::{Kernel, Simd};
 use crate::ops::cpu::threads::to_write;
+
+/// Rows of a tile of any instruction set at the most.
+const MOST_ROWS: usize = tile_rows(16, VECTORS);
 
 /// One head's columns of the projected queries, keys and values.
 pub(super) struct HeadView<'a> {
@@ -37,13 +40,13 @@ impl HeadView<'_> {
 /// Buffers that a thread uses again for each head.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// `[head_size, length]` in panels, the length rounded up to [`COLUMNS`].
+    /// `[head_size, length]` in panels, the length [`padded`].
     keys: Vec<f32>,
     /// `[length, head_size]` in panels.
     values: Vec<f32>,
     /// Of a tile's queries: `[rows, head_size]`.
     queries: Vec<f32>,
-    /// `[rows, length]`, the length rounded up to [`COLUMNS`].
+    /// `[rows, length]`, the length [`padded`].
     scores: Vec<f32>,
     /// `[rows, head_size]`, the head size rounded up.
     sums: Vec<f32>,
@@ -78,6 +81,12 @@ fn attend<S: Simd>(simd: S, view: &HeadView<'_>, task: &mut Task<'_>, scratch: &
     }
 }
 
+/// Keys with those that are added to make whole tiles, and whole runs of partial sums.
+#[inline(always)]
+fn padded<S: Simd>(length: usize) -> usize {
+    length.next_multiple_of(width::<S>(VECTORS).max(LANES))
+}
+
 /// The scores of a tile's queries with all keys, and what is added to them.
 #[inline(always)]
 fn score<S: Simd>(
@@ -89,7 +98,7 @@ fn score<S: Simd>(
 ) {
     let additions = &view.packed.additions;
     let (length, rows) = (sequence.len(), queries.len());
-    let padded_length = length.next_multiple_of(COLUMNS);
+    let padded_length = padded::<S>(length);
     scratch.queries.resize(rows * view.head_size, 0.0);
     for (token, query) in queries
         .clone()
@@ -139,7 +148,7 @@ fn weigh<S: Simd>(
     scratch: &mut Scratch,
 ) {
     let length = task.sequence.len();
-    let padded_length = length.next_multiple_of(COLUMNS);
+    let padded_length = padded::<S>(length);
     let padded_size = view.head_size.next_multiple_of(width::<S>(VECTORS));
     let scores = &mut scratch.scores[..rows.len() * padded_length];
     let reciprocals = exponentiate(simd, scores, padded_length);
@@ -193,9 +202,7 @@ fn multiply_position_queries<S: Simd>(
 fn pack<S: Simd>(view: &HeadView<'_>, sequence: &Range<usize>, scratch: &mut Scratch) {
     let width = width::<S>(VECTORS);
     let (length, head_size) = (sequence.len(), view.head_size);
-    scratch
-        .keys
-        .resize(head_size * length.next_multiple_of(COLUMNS), 0.0);
+    scratch.keys.resize(head_size * padded::<S>(length), 0.0);
     let panels = scratch.keys.chunks_exact_mut(head_size * width);
     for (number, panel) in panels.enumerate() {
         let first = sequence.start + number * width;
@@ -349,36 +356,40 @@ fn multiply<S: Simd>(
 
 /// Replaces each row of scores by `exp(score - largest)`, and gives one by the sum of each.
 ///
-/// Rows are a multiple of [`COLUMNS`] long; scores of minus infinity become 0. What partial sums
+/// Rows are as long as [`padded`] makes them; scores of minus infinity become 0. What partial sums
 /// there are does not depend on the instruction set. Each step is done for all rows before the
 /// next, so that no row waits for the end of a step of its own.
 #[inline(always)]
-fn exponentiate<S: Simd>(simd: S, scores: &mut [f32], columns: usize) -> [f32; COLUMNS] {
-    let mut largest = [f32::NEG_INFINITY; COLUMNS];
+fn exponentiate<S: Simd>(simd: S, scores: &mut [f32], columns: usize) -> [f32; MOST_ROWS] {
+    let mut largest = [f32::NEG_INFINITY; MOST_ROWS];
     for (row, largest) in scores.chunks_exact(columns).zip(&mut largest) {
         let mut most = simd.splat_f32s(f32::NEG_INFINITY);
         let (vectors, _) = S::as_simd_f32s(row);
         for &vector in vectors {
-            // Not the larger of both: NaN must come out as NaN, which the exponential sees to.
-            most = simd.select_f32s(simd.less_than_f32s(most, vector), vector, most);
+            // Whatever that is where one is NaN: the sum of the row will be NaN, and so all of it.
+            most = simd.max_f32s(most, vector);
         }
         *largest = simd.reduce_max_f32s(most);
     }
-    let mut sums = [[0.0_f32; LANES]; COLUMNS];
+    let mut sums = [[0.0_f32; LANES]; MOST_ROWS];
     let rows = scores.chunks_exact_mut(columns).zip(largest);
     for ((row, largest), sums) in rows.zip(&mut sums) {
         let largest = simd.splat_f32s(largest);
         let (chunks, _) = row.as_chunks_mut::<LANES>();
-        let (sums, _) = S::as_mut_simd_f32s(sums);
+        // In registers, as many of them as hold the partial sums.
+        let mut partial = [simd.splat_f32s(0.0); LANES];
         for chunk in chunks {
             let (scores, _) = S::as_mut_simd_f32s(chunk);
-            for (score, sum) in scores.iter_mut().zip(&mut *sums) {
+            for (score, sum) in scores.iter_mut().zip(&mut partial) {
                 *score = exp_below(simd, simd.sub_f32s(*score, largest));
                 *sum = simd.add_f32s(*sum, *score);
             }
         }
+        for (sum, partial) in S::as_mut_simd_f32s(sums).0.iter_mut().zip(partial) {
+            *sum = partial;
+        }
     }
-    let mut reciprocals = [0.0; COLUMNS];
+    let mut reciprocals = [0.0; MOST_ROWS];
     for (reciprocal, sums) in reciprocals.iter_mut().zip(sums) {
         *reciprocal = 1.0 / total(sums);
     }

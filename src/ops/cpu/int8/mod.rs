@@ -14,6 +14,7 @@ mod tests;
 use std::mem::MaybeUninit;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
 
 use super::contiguous;
 use super::elementwise::activate;
@@ -75,13 +76,19 @@ impl Int8Panels {
         let panel = inputs.next_multiple_of(depth) * width;
         let mut values = Aligned::zeros(padded / width * panel);
         let mut sums = vec![0; padded];
-        for (output, row) in weights.rows().enumerate() {
-            let panel = &mut values.values_mut()[output / width * panel..][..panel];
-            for (input, &weight) in row.iter().enumerate() {
-                panel[(input / step * width + output % width) * step + input % step] = weight;
+        // Of no inputs there are no panels.
+        let chunks = values.values_mut().par_chunks_exact_mut(panel.max(1));
+        let chunks = chunks.zip(sums.par_chunks_exact_mut(width)).enumerate();
+        chunks.for_each(|(number, (panel, sums))| {
+            let rows = weights.rows().skip(number * width).zip(sums);
+            for (output, (row, sum)) in rows.enumerate() {
+                let places = panel.chunks_exact_mut(width * step);
+                for (place, codes) in places.zip(row.chunks(step)) {
+                    place[output * step..][..codes.len()].copy_from_slice(codes);
+                }
+                *sum = row.iter().map(|&weight| i32::from(weight)).sum();
             }
-            sums[output] = row.iter().map(|&weight| i32::from(weight)).sum();
-        }
+        });
         let padded_floats = |floats: &[f32]| {
             let mut floats = floats.to_vec();
             floats.resize(padded, 0.0);

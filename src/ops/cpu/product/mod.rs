@@ -10,6 +10,7 @@ use std::ops::Range;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use rayon::prelude::*;
 
 use super::contiguous;
 use super::elementwise::activate;
@@ -146,16 +147,19 @@ impl Panels {
 }
 
 /// Rows of `inputs` numbers to panels of `width` rows, each `[inputs, width]`.
-fn interleave<T: Copy + Default>(rows: &[T], inputs: usize, width: usize) -> Vec<T> {
+fn interleave<T: Copy + Default + Send + Sync>(rows: &[T], inputs: usize, width: usize) -> Vec<T> {
     let panel = inputs * width;
     let outputs = rows.len() / inputs.max(1);
     let mut panels = vec![T::default(); outputs.div_ceil(width) * panel];
-    for (output, row) in rows.chunks_exact(inputs.max(1)).enumerate() {
-        let panel = &mut panels[output / width * panel..][..panel];
-        for (place, &value) in panel.chunks_exact_mut(width).zip(row) {
-            place[output % width] = value;
+    let chunks = panels.par_chunks_exact_mut(panel.max(1)).enumerate();
+    chunks.for_each(|(number, panel)| {
+        let rows = rows.chunks_exact(inputs).skip(number * width);
+        for (output, row) in rows.take(width).enumerate() {
+            for (place, &value) in panel.chunks_exact_mut(width).zip(row) {
+                place[output] = value;
+            }
         }
-    }
+    });
     panels
 }
 
