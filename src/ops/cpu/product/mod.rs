@@ -289,15 +289,15 @@ impl Block<'_> {
             self.scratch
         });
         for (row, rows) in tiles(self.rows, tile_rows(S::F32_LANES, VECTORS)) {
-            let all = values.chunks_exact((panels.inputs * panels.width).max(1));
-            for (panel, values) in self.range.clone().zip(all) {
+            for (number, panel) in self.range.clone().enumerate() {
+                let size = panels.inputs * panels.width;
                 let column = panel * panels.width;
                 let tile = Tile::<VECTORS> {
                     rows,
                     depth: panels.inputs,
                     left: &self.left[row * self.left_stride..],
                     left_stride: self.left_stride,
-                    panel: values,
+                    panel: &values[number * size..][..size],
                     panel_stride: panels.width,
                     begin: Some(&panels.bias[column..]),
                     result: &mut self.result[row * self.result_stride + column..],

@@ -88,6 +88,7 @@ impl Case {
 fn products_of_ragged_shapes() {
     for (number, (rows, inputs, outputs)) in [
         (1, 1, 1),
+        (3, 0, 20),
         (1, 3, 2),
         (2, 16, 32),
         (5, 17, 33),
