@@ -46,13 +46,13 @@ unsafe fn one_tile<M: Multiply>(rows: usize, steps: usize) {
     let left: Vec<_> = (0..(rows_read - 1) * left_stride + depth)
         .map(|at| M::input(codes[at], zeros[at / left_stride]))
         .collect();
-    let weights = |output: usize, input: usize| -> i32 {
+    let weight = |output: usize, input: usize| WEIGHTS[(output + input / 8) % 4][input % 8];
+    let mut panel = vec![0_i8; depth * width];
+    for (output, input) in (0..width).flat_map(|o| (0..depth).map(move |i| (o, i))) {
         let place = (input / M::STEP * width + output) * M::STEP + input % M::STEP;
-        i32::from(PANEL[place % PANEL.len()])
-    };
-    let panel: Vec<i8> = (0..depth * width)
-        .map(|at| PANEL[at % PANEL.len()])
-        .collect();
+        panel[place] = weight(output, input);
+    }
+    let weights = |output: usize, input: usize| i32::from(weight(output, input));
     let sum = |output| (0..depth).map(|input| weights(output, input)).sum();
     let sums: Vec<i32> = (0..width).map(sum).collect();
     let floats = |seed| -> Vec<f32> {
@@ -99,8 +99,14 @@ unsafe fn one_tile<M: Multiply>(rows: usize, steps: usize) {
     }
 }
 
-/// Weights to take again and again, the largest and the largest neighbours among them.
-const PANEL: [i8; 13] = [127, -127, 3, 0, -1, 127, 1, -127, -1, 5, 64, 64, -33];
+/// Weights of eight inputs to take again and again, the largest and those with the largest sums among
+/// them: see `ops::int8`.
+const WEIGHTS: [[i8; 8]; 4] = [
+    [127, -127, 64, 0, 1, -1, 64, -127],
+    [32, 32, -64, 5, 32, 32, -64, 3],
+    [-32, -32, 127, 0, -32, -32, 0, 1],
+    [3, 0, -1, -33, 64, 64, -5, -1],
+];
 
 #[test]
 fn tiles() {
