@@ -51,25 +51,23 @@ fn add_row(sums: &mut [f32], table: &StoredRows, row: &[u8]) {
 
 /// Reads as many numbers as there is room for.
 fn widen(stored: DType, bytes: &[u8], numbers: &mut [f32]) {
+    if stored == DType::F32 {
+        for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
+            *number = f32::from_le_bytes(*bytes);
+        }
+        return;
+    }
     let mut bits = [0; AT_ONCE];
     let bits = &mut bits[..numbers.len()];
     for (bits, bytes) in bits.iter_mut().zip(bytes.as_chunks().0) {
         *bits = u16::from_le_bytes(*bytes);
     }
-    match stored {
-        DType::F16 => {
-            let narrow: &[f16] = bits.reinterpret_cast();
-            narrow.convert_to_f32_slice(numbers);
-        }
-        DType::BF16 => {
-            let narrow: &[bf16] = bits.reinterpret_cast();
-            narrow.convert_to_f32_slice(numbers);
-        }
-        _ => {
-            for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
-                *number = f32::from_le_bytes(*bytes);
-            }
-        }
+    if stored == DType::F16 {
+        let narrow: &[f16] = bits.reinterpret_cast();
+        narrow.convert_to_f32_slice(numbers);
+    } else {
+        let narrow: &[bf16] = bits.reinterpret_cast();
+        narrow.convert_to_f32_slice(numbers);
     }
 }
 

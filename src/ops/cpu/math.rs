@@ -2,6 +2,8 @@
 //!
 //! NaN comes out as NaN on every instruction set: bounds are set by comparing and selecting, since
 //! what a processor's own least and largest make of NaN differs.
+//!
+//! `scripts/fit-math` makes the coefficients of polynomials, and the errors given for them.
 
 use std::f32::consts::LOG2_E;
 
