@@ -15,6 +15,7 @@ pub mod analysis;
 pub mod audit;
 pub mod batch;
 pub mod bundled;
+mod caches;
 pub mod cell;
 pub mod compare;
 pub mod dataset;

@@ -197,7 +197,6 @@ fn profile_and_roofline_are_in_record_table_and_trace() {
     let home = tempfile::tempdir().unwrap();
     let call = |when: &str| {
         let mut command = spanbench(home.path());
-        command.env("XDG_CACHE_HOME", home.path().join("cache"));
         command.args([
             "run",
             "--limit",

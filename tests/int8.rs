@@ -13,7 +13,7 @@ use spanbench::models::quantization::{LIMIT, Quantization};
 use spanbench::models::{Precision, SpanModel};
 use spanbench::ops::FormChoice;
 use support::golden::{ExpectedAnswers, Golden, alone, checkpoints, largest_difference, load};
-use support::program::{read, spanbench, text};
+use support::program::{read, short_run, spanbench, text};
 use support::{json, project};
 
 fn name(folder: &Path) -> String {
@@ -130,4 +130,38 @@ fn answers_of_the_bundled_model() {
     assert_eq!(quantization["dense_layers"], 24);
     assert_eq!(quantization["calibration"]["windows"], 8);
     assert_eq!(quantization["logit_loss_limit"], LIMIT);
+}
+
+/// The second time the choice of layers is read from the cache, and neither it nor the answers are
+/// others; a file that is of no use is said to be so and replaced.
+#[test]
+fn a_choice_is_kept_for_the_next_time() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |out: &str| {
+        let mut run = short_run(home.path());
+        run.args(["--device", "cpu", "--dtype", "int8", "--out", out]);
+        let output = run.args(["--min-duration", "0s"]).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let in_run = |file: &str| home.path().join(out).join(file);
+        let answers = std::fs::read(in_run("predictions.json")).unwrap();
+        (read(&in_run("run.json")), answers)
+    };
+    let from_cache = |record: &Value| record["repetitions"][0]["quantization_from_cache"].clone();
+    let (first, answers) = run("first");
+    assert_eq!(from_cache(&first), false);
+    let folder = home.path().join("cache/spanbench/quantization");
+    let kept: Vec<_> = std::fs::read_dir(folder).unwrap().collect();
+    let [Ok(kept)] = kept.as_slice() else {
+        panic!("{kept:?}")
+    };
+    let (second, again) = run("second");
+    assert_eq!(from_cache(&second), true);
+    assert_eq!(first["model"], second["model"]);
+    assert_eq!((first["warnings"].clone(), answers), (second["warnings"].clone(), again));
+    std::fs::write(kept.path(), "{").unwrap();
+    let (third, _) = run("third");
+    assert_eq!((from_cache(&third), &third["model"]), (Value::Bool(false), &first["model"]));
+    let warnings = third["warnings"].to_string();
+    assert!(warnings.contains("it is damaged"), "{warnings}");
+    assert_eq!(from_cache(&run("fourth").0), true);
 }

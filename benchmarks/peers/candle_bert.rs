@@ -115,6 +115,7 @@ fn main() -> Result<(), Failure> {
         return Ok(());
     };
     let batches = batches(folder, chosen.trim_start_matches("batch ").parse()?)?;
+    println!("{}", json!({ "how": chosen }));
     for line in std::io::stdin().lock().lines() {
         line?;
         let seconds = compute(&model, &batches)?.as_secs_f64();

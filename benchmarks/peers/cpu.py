@@ -6,8 +6,9 @@
     peers/bin/python benchmarks/peers/cpu.py --model MODEL_DIR --dataset DATASET.json [--questions N] [--shape bert-base]
 
 MODEL_DIR holds a BERT question-answering checkpoint (model_type "bert") with its tokenizer; --shape takes random weights
-of that shape instead, with its tokeniser, for speed alone. Each peer is a process that has loaded its model and waits; in
-each round each computes all windows once, and the order is turned by one from round to round. Before the rounds a peer
+of that shape instead, with its tokeniser, for speed alone. Each peer is a process that has loaded its model and is stopped
+(SIGSTOP) while others compute; in each round each computes all windows once, and the order is turned by one from round to
+round. Before the rounds a peer
 tries its ways (batch sizes, streams) and keeps the fastest. Windows are run_qa.py's (384 tokens, overlap 128), sorted by
 length and padded to the longest of the batch. Only forward passes are timed: `throughput.windows_per_s` is spanbench's own. Peak memory is the most anonymous memory a process had from
 its start on (RssAnon); spanbench's holds the data set and its answers too.
@@ -17,6 +18,7 @@ The table has medians over the rounds, and of the ratios of spanbench to each pe
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -46,10 +48,16 @@ class Peer:
         self.how = self.answer()["how"]
         self.stop()
         self.start([self.how])
+        self.answer()
+        self.pause()
 
     def start(self, more):
         self.process = subprocess.Popen(self.command + more, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=open(self.log, "a"), text=True, env=self.environment)
+
+    def pause(self):
+        """Not a thread of it runs while others compute."""
+        self.process.send_signal(signal.SIGSTOP)
 
     def answer(self):
         line = self.process.stdout.readline()
@@ -58,12 +66,15 @@ class Peer:
         return json.loads(line)
 
     def round(self):
+        self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         found = self.answer()
+        self.pause()
         return {"windows_per_s": self.windows / found["seconds"], "peak_bytes": found["peak_bytes"]}
 
     def stop(self):
+        self.process.send_signal(signal.SIGCONT)
         self.process.stdin.close()
         self.process.wait()
 

@@ -57,6 +57,7 @@ pub fn repetition(spec: &CellSpec, work: &Work, roofline: Option<&Roofline>) -> 
         energy: work.energy.clone(),
         steadiness,
         noise: work.noise.clone(),
+        quantization_from_cache: work.quantization_from_cache,
         phases_s: work.phases_s.clone(),
         wall_s: work.wall_s,
         doubts,

@@ -54,6 +54,9 @@ pub struct Work {
     pub started: String,
     /// What answered.
     pub model: WireModel,
+    /// Whether it was known from an earlier time which layers lose too much in eight bits.
+    #[serde(default)]
+    pub quantization_from_cache: Option<bool>,
     /// What was asked. Its windows and tokens are counted where the job is to score.
     pub dataset: WireDataset,
     /// `cpu`, `cuda:N`, `metal`.
@@ -285,10 +288,13 @@ impl<'a> Process<'a> {
         let counts = accuracy.as_ref().map(|pass| (pass.windows, pass.tokens));
         let environment = WireEnvironment::new(Environment::read(), spec.settings.threads);
         let description = line.model.description();
-        let warnings = sections::warnings(line.dataset, &environment, &self.device);
+        let quantization = description.quantization.as_ref();
+        let mut warnings = sections::warnings(line.dataset, &environment, &self.device);
+        warnings.extend(quantization.and_then(|found| found.cache_fault.clone()));
         let work = Work {
             started: humantime::format_rfc3339_millis(self.started).to_string(),
             model: sections::wire_model(files, description),
+            quantization_from_cache: quantization.and_then(|found| found.from_cache),
             dataset: sections::wire_dataset(line.dataset, counts),
             device: self.device.name.clone(),
             protocol,

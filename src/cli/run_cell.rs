@@ -17,7 +17,7 @@ pub struct RunCellArguments {
 
 /// Does the job and writes events to standard output.
 pub fn execute(arguments: &RunCellArguments) -> anyhow::Result<()> {
-    if child::serve(&arguments.job, &models::load, std::io::stdout()) {
+    if child::serve(&arguments.job, &models::load_kept, std::io::stdout()) {
         Ok(())
     } else {
         Err(Ended::Failed.into())

@@ -23,6 +23,7 @@ use config::Fields;
 pub use error::ModelError;
 use files::ModelFiles;
 use quantization::Quantization;
+use quantization::kept::Kept;
 use span::{Assembled, SpanHead};
 use weights::Weights;
 
@@ -144,7 +145,32 @@ pub fn load(
     precision: Precision,
     form: FormChoice,
 ) -> Result<Box<dyn SpanModel>, ModelError> {
+    load_as(files, device, precision, form.resolve(device), None)
+}
+
+/// As [`load`]; what is decided for eight bits is kept in the user's cache folder for the next time.
+///
+/// # Errors
+///
+/// See [`load`].
+pub fn load_kept(
+    files: &ModelFiles,
+    device: &Device,
+    precision: Precision,
+    form: FormChoice,
+) -> Result<Box<dyn SpanModel>, ModelError> {
     let form = form.resolve(device);
+    let kept = Kept::in_caches(files, form);
+    load_as(files, device, precision, form, kept.as_ref())
+}
+
+fn load_as(
+    files: &ModelFiles,
+    device: &Device,
+    precision: Precision,
+    form: Form,
+    kept: Option<&Kept>,
+) -> Result<Box<dyn SpanModel>, ModelError> {
     let dtype = precision.dtype();
     let fields = Fields::parse(&files.config.path, &files.config.bytes)?;
     let architecture = architectures::named(&fields, &files.config.path)?;
@@ -170,7 +196,7 @@ pub fn load(
     };
     let mut model = Assembled::new(description, encoded.encoder, head, form);
     if int8 {
-        model.quantise(&weights.trials(), files)?;
+        model.quantise(&weights.trials(), files, kept)?;
     }
     Ok(Box::new(model))
 }

@@ -7,6 +7,7 @@ use candle_core::{DType, Result as TensorResult, Tensor};
 use super::config::Fields;
 use super::encoder::Encoder;
 use super::files::ModelFiles;
+use super::quantization::kept::Kept;
 use super::weights::Weights;
 use super::{ModelDescription, ModelError, SpanModel, chunks, quantization};
 use crate::batch::{Batch, SpanLogits};
@@ -155,7 +156,8 @@ impl Assembled {
         self.form
     }
 
-    /// Settles which layers are computed in eight bits.
+    /// Settles which layers are computed in eight bits; what was decided may be `kept` from an earlier
+    /// time.
     ///
     /// # Errors
     ///
@@ -164,6 +166,7 @@ impl Assembled {
         &mut self,
         trials: &[Arc<Trial>],
         files: &ModelFiles,
+        kept: Option<&Kept>,
     ) -> Result<(), ModelError> {
         let ModelDescription {
             architecture,
@@ -171,10 +174,10 @@ impl Assembled {
             max_positions,
             ..
         } = self.description;
-        let text = quantization::text::windows(files, architecture, tables, max_positions)?;
+        let text = || quantization::text::windows(files, architecture, tables, max_positions);
         // What each would take in full, and what it takes.
         let full: u64 = trials.iter().map(|trial| trial.full_bytes()).sum();
-        self.description.quantization = Some(quantization::settle(self, trials, &text)?);
+        self.description.quantization = Some(quantization::settle(self, trials, text, kept)?);
         let kept: u64 = trials.iter().map(|trial| trial.bytes()).sum();
         self.description.weights_bytes = self.description.weights_bytes - full + kept;
         Ok(())

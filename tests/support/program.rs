@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The program, in a directory of its own, with nothing of the user's hub settings.
+/// The program, in a directory of its own, with nothing of the user's hub settings and caches.
 pub fn spanbench(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spanbench"));
     command.current_dir(directory);
@@ -13,6 +13,7 @@ pub fn spanbench(directory: &Path) -> Command {
         command.env_remove(name);
     }
     command.env("HF_HOME", directory.join("hf"));
+    command.env("XDG_CACHE_HOME", directory.join("cache"));
     command
 }
 

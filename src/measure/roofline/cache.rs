@@ -1,15 +1,19 @@
 //! Rooflines kept on disk, one file for each machine, number of threads and build.
 
-use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::wire::{SCHEMA, WireMachine, WireRoofline, WireVersion};
 use super::{Effort, Roofline, RooflineError, measure};
+use crate::caches;
+
+/// The folder among the user's caches.
+const FOLDER: &str = "roofline";
 
 /// The roofline of this machine with `threads` threads: from its file in
-/// `cache_dir` (by default [`cache_folder`]), or measured and kept there. A
-/// `fresh` one is measured in any case. Beside it, what to know of it, a note a line.
+/// `cache_dir` (by default `spanbench/roofline` in the user's cache folder), or
+/// measured and kept there. A `fresh` one is measured in any case. Beside it,
+/// what to know of it, a note a line.
 ///
 /// A file that is damaged, of another version or of another machine is
 /// measured again, and a folder that cannot be written to is a note. What was
@@ -23,7 +27,7 @@ pub fn measure_or_cached(
     fresh: bool,
     cache_dir: Option<&Path>,
 ) -> Result<(Roofline, Vec<String>), RooflineError> {
-    let folder = cache_dir.map(Path::to_owned).or_else(cache_folder);
+    let folder = cache_dir.map(Path::to_owned).or_else(|| caches::folder(FOLDER));
     let threads = threads.max(1);
     let cache = Cache::new(folder, WireMachine::this(threads));
     cache.get_or(fresh, || measure(threads, &Effort::default()))
@@ -31,36 +35,8 @@ pub fn measure_or_cached(
 
 /// The roofline of this machine with `threads` threads, where it was measured and kept before.
 pub fn cached(threads: usize) -> Option<Roofline> {
-    let cache = Cache::new(cache_folder(), WireMachine::this(threads.max(1)));
+    let cache = Cache::new(caches::folder(FOLDER), WireMachine::this(threads.max(1)));
     cache.read(cache.path.as_deref()?).ok().flatten()
-}
-
-/// Where rooflines are kept: `spanbench/roofline` in `XDG_CACHE_HOME`, or else
-/// in `~/.cache`, on macOS in `~/Library/Caches`, on Windows in `LOCALAPPDATA`.
-/// Nothing where the system names no such place.
-pub fn cache_folder() -> Option<PathBuf> {
-    cache_folder_by(|name| std::env::var_os(name))
-}
-
-fn cache_folder_by(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    // The XDG base directory specification has paths ignored that are not absolute.
-    let absolute = |name: &str| {
-        let path = PathBuf::from(variable(name)?);
-        path.is_absolute().then_some(path)
-    };
-    let own = || {
-        if cfg!(windows) {
-            return absolute("LOCALAPPDATA");
-        }
-        let below = if cfg!(target_os = "macos") {
-            "Library/Caches"
-        } else {
-            ".cache"
-        };
-        Some(absolute("HOME")?.join(below))
-    };
-    let caches = absolute("XDG_CACHE_HOME").or_else(own)?;
-    Some(caches.join("spanbench").join("roofline"))
 }
 
 /// The place of one machine's file.
@@ -134,17 +110,11 @@ impl Cache {
         Ok(Some(roofline))
     }
 
-    /// Whole or not at all: through a temporary file beside it.
     fn write(&self, path: &Path, roofline: &Roofline) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
         let mut text =
             serde_json::to_vec_pretty(&WireRoofline::new(roofline, self.machine.clone()))?;
         text.push(b'\n');
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&text)?;
-        file.persist(path)?;
-        Ok(())
+        caches::write(path, &text)
     }
 }
 
@@ -246,29 +216,5 @@ mod tests {
         assert!(!cache.path.clone().unwrap().exists());
         assert!(get(&cache, false).2);
         assert!(cache.path.unwrap().exists());
-    }
-
-    #[test]
-    fn the_place_is_the_systems() {
-        let folder = |variables: &[(&str, &str)]| {
-            cache_folder_by(|name| {
-                let found = variables.iter().find(|(known, _)| *known == name);
-                found.map(|(_, value)| OsString::from(value))
-            })
-        };
-        assert_eq!(folder(&[]), None);
-        assert_eq!(
-            folder(&[("HOME", "relative"), ("XDG_CACHE_HOME", "")]),
-            None
-        );
-        if cfg!(all(unix, not(target_os = "macos"))) {
-            let home = ("HOME", "/home/me");
-            let at = |path: &str| Some(PathBuf::from(path));
-            assert_eq!(folder(&[home]), at("/home/me/.cache/spanbench/roofline"));
-            let own = folder(&[home, ("XDG_CACHE_HOME", "/var/caches")]);
-            assert_eq!(own, at("/var/caches/spanbench/roofline"));
-            let relative = folder(&[home, ("XDG_CACHE_HOME", "caches")]);
-            assert_eq!(relative, at("/home/me/.cache/spanbench/roofline"));
-        }
     }
 }

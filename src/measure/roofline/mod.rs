@@ -16,7 +16,7 @@ mod wire;
 
 use std::time::{Duration, Instant, SystemTime};
 
-pub use cache::{cache_folder, cached, measure_or_cached};
+pub use cache::{cached, measure_or_cached};
 pub use wire::{WireMachine, WireRoofline};
 
 /// What can go wrong.

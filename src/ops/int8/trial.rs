@@ -30,6 +30,8 @@ pub(in crate::ops) type Tensors = Box<dyn Fn() -> Result<(Tensor, Option<Tensor>
 /// It makes those in eight bits when it first computes both, for inputs like those it then has.
 pub struct Trial {
     name: String,
+    /// Of all groups.
+    inputs: usize,
     outputs: usize,
     /// Weights, without biases.
     count: usize,
@@ -42,6 +44,8 @@ pub struct Trial {
 #[derive(Clone)]
 struct Open {
     make: Arc<Make>,
+    /// How large each input is at the most, where that is known.
+    largest: Option<Arc<[f32]>>,
     int8: Option<Arc<Weights>>,
     computes: Computes,
     loss: Loss,
@@ -92,12 +96,14 @@ impl Trial {
                 groups,
                 form,
             }),
+            largest: None,
             int8: None,
             computes: Computes::Full,
             loss: Loss::default(),
         };
         Ok(Self {
             name: name.to_owned(),
+            inputs: inputs * groups,
             outputs,
             count: weight.elem_count(),
             full_bytes: bytes(weight) + bias.map_or(0, bytes),
@@ -109,6 +115,34 @@ impl Trial {
     /// The layer's name in the checkpoint.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How many numbers it makes its results of.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// How large each input was at the most when weights in eight bits were made; nothing where they
+    /// were not, or the layer is settled.
+    pub fn largest_inputs(&self) -> Option<Arc<[f32]>> {
+        self.open().as_ref()?.largest.clone()
+    }
+
+    /// Has weights in eight bits made for inputs that are as large as `largest` says of each, where
+    /// none are made yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the layer has another number of inputs.
+    pub fn expect_inputs(&self, largest: Arc<[f32]>) -> Result<()> {
+        if largest.len() != self.inputs {
+            let (name, inputs, found) = (&self.name, self.inputs, largest.len());
+            candle_core::bail!("{name} has {inputs} inputs, not {found}")
+        }
+        if let Some(open) = self.open().as_mut().filter(|open| open.int8.is_none()) {
+            open.largest = Some(largest);
+        }
+        Ok(())
     }
 
     /// Chooses what is computed with from here on; nothing has been noted then.
@@ -138,7 +172,7 @@ impl Trial {
         let kept = match &*open {
             None => return Ok(()),
             Some(both) if !in_eight_bits => Some(both.make.full()?),
-            Some(both) if both.int8.is_none() => Some(both.make.int8(None)?),
+            Some(both) if both.int8.is_none() => Some(both.make.int8(both.largest.as_deref())?),
             Some(_) => None,
         };
         let kept = kept.or_else(|| {
@@ -207,9 +241,10 @@ impl Trial {
 
     /// Makes and keeps weights in eight bits for inputs like these.
     fn make_int8(&self, make: &Make, x: &Tensor) -> Result<Arc<Weights>> {
-        let largest = x.to_dtype(DType::F32)?.abs()?.max(0)?.to_vec1()?;
+        let largest: Vec<f32> = x.to_dtype(DType::F32)?.abs()?.max(0)?.to_vec1()?;
         let int8 = Arc::new(make.int8(Some(&largest))?);
         if let Some(open) = self.open().as_mut() {
+            open.largest = Some(largest.into());
             open.int8 = Some(Arc::clone(&int8));
         }
         Ok(int8)

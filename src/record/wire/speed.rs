@@ -72,6 +72,10 @@ pub struct WireRepetition {
     pub steadiness: WireSteadiness,
     /// What else went on while it ran.
     pub noise: WireNoise,
+    /// Whether it was known from an earlier load which layers lose too much in eight bits; absent in
+    /// other precisions and where that is not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization_from_cache: Option<bool>,
     /// Consecutive phases in seconds; they add up to `wall_s`.
     pub phases_s: serde_json::Map<String, serde_json::Value>,
     /// Seconds from the process's first act to its result.
