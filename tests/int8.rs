@@ -157,10 +157,16 @@ fn a_choice_is_kept_for_the_next_time() {
     let (second, again) = run("second");
     assert_eq!(from_cache(&second), true);
     assert_eq!(first["model"], second["model"]);
-    assert_eq!((first["warnings"].clone(), answers), (second["warnings"].clone(), again));
+    assert_eq!(
+        (first["warnings"].clone(), answers),
+        (second["warnings"].clone(), again)
+    );
     std::fs::write(kept.path(), "{").unwrap();
     let (third, _) = run("third");
-    assert_eq!((from_cache(&third), &third["model"]), (Value::Bool(false), &first["model"]));
+    assert_eq!(
+        (from_cache(&third), &third["model"]),
+        (Value::Bool(false), &first["model"])
+    );
     let warnings = third["warnings"].to_string();
     assert!(warnings.contains("it is damaged"), "{warnings}");
     assert_eq!(from_cache(&run("fourth").0), true);

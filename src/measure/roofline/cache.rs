@@ -27,7 +27,9 @@ pub fn measure_or_cached(
     fresh: bool,
     cache_dir: Option<&Path>,
 ) -> Result<(Roofline, Vec<String>), RooflineError> {
-    let folder = cache_dir.map(Path::to_owned).or_else(|| caches::folder(FOLDER));
+    let folder = cache_dir
+        .map(Path::to_owned)
+        .or_else(|| caches::folder(FOLDER));
     let threads = threads.max(1);
     let cache = Cache::new(folder, WireMachine::this(threads));
     cache.get_or(fresh, || measure(threads, &Effort::default()))

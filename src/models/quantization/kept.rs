@@ -120,7 +120,11 @@ impl Kept {
         }
         let fits = kept.model == self.model
             && kept.layers.len() == trials.len()
-            && kept.layers.iter().zip(trials).all(|(layer, trial)| layer.fits(trial));
+            && kept
+                .layers
+                .iter()
+                .zip(trials)
+                .all(|(layer, trial)| layer.fits(trial));
         if !fits {
             return Err(failed("it is of another model".to_owned()));
         }
@@ -131,7 +135,9 @@ impl Kept {
     pub(super) fn write(&self, decision: &Decision) -> Result<(), String> {
         let failed = |what| format!("{}: {what}", self.path.display());
         if !is_finite(decision) {
-            return Err(failed("numbers that are not finite cannot be kept".to_owned()));
+            return Err(failed(
+                "numbers that are not finite cannot be kept".to_owned(),
+            ));
         }
         let text = serde_json::to_vec(&self.wire(decision));
         let text = text.map_err(|fault| failed(fault.to_string()))?;
@@ -217,7 +223,9 @@ fn is_finite(decision: &Decision) -> bool {
     let layers = &decision.layers;
     let mut inputs = layers.iter().flat_map(|layer| layer.largest_inputs.iter());
     decision.logit_loss.is_finite()
-        && layers.iter().all(|layer| layer.loss.is_none_or(f64::is_finite))
+        && layers
+            .iter()
+            .all(|layer| layer.loss.is_none_or(f64::is_finite))
         && inputs.all(|largest| largest.iter().all(|input| input.is_finite()))
 }
 
@@ -247,9 +255,16 @@ mod tests {
     }
 
     fn trial(name: &str, inputs: usize) -> Arc<Trial> {
-        let tensors = move || Ok((Tensor::zeros((2, inputs), candle_core::DType::F32, &Device::Cpu)?, None));
+        let tensors = move || {
+            Ok((
+                Tensor::zeros((2, inputs), candle_core::DType::F32, &Device::Cpu)?,
+                None,
+            ))
+        };
         let (weight, bias) = tensors().unwrap();
-        Linear::on_trial(name, (&weight, bias.as_ref()), tensors, 1, Form::Cpu).unwrap().1
+        Linear::on_trial(name, (&weight, bias.as_ref()), tensors, 1, Form::Cpu)
+            .unwrap()
+            .1
     }
 
     fn decision() -> Decision {
@@ -261,7 +276,11 @@ mod tests {
         };
         Decision {
             layers: vec![
-                layer("first", Some(1.0 / 3.0), Some(vec![0.1, f32::MIN_POSITIVE, 16_777_216.0])),
+                layer(
+                    "first",
+                    Some(1.0 / 3.0),
+                    Some(vec![0.1, f32::MIN_POSITIVE, 16_777_216.0]),
+                ),
                 layer("second", Some(0.25), Some(vec![1e-45])),
                 layer("third", None, None),
             ],
@@ -334,7 +353,10 @@ mod tests {
             loss.layers[0].loss = Some(number);
             let mut input = decision();
             input.layers[0].largest_inputs = Some(Arc::from([number as f32]));
-            let logits = Decision { logit_loss: number, ..decision() };
+            let logits = Decision {
+                logit_loss: number,
+                ..decision()
+            };
             for decision in [loss, input, logits] {
                 let fault = kept.write(&decision).unwrap_err();
                 assert!(fault.contains("not finite"), "{fault}");

@@ -115,11 +115,7 @@ pub fn settle(
 }
 
 /// Computes the text in full and in eight bits until it is known which layers lose too much.
-fn decide(
-    model: &Assembled,
-    trials: &[Arc<Trial>],
-    text: &Batch,
-) -> Result<Decision, ModelError> {
+fn decide(model: &Assembled, trials: &[Arc<Trial>], text: &Batch) -> Result<Decision, ModelError> {
     let all_compute = |computes| {
         for trial in trials {
             trial.compute_with(computes);
