@@ -161,6 +161,14 @@ fn a_choice_is_kept_for_the_next_time() {
         (first["warnings"].clone(), answers),
         (second["warnings"].clone(), again)
     );
+    // It is what the file says that is done.
+    let choice = std::fs::read_to_string(kept.path()).unwrap();
+    let other = choice.replacen("\"in_full\":false", "\"in_full\":true", 1);
+    std::fs::write(kept.path(), other).unwrap();
+    let in_full = |record: &Value| record["model"]["quantization"]["in_full"].clone();
+    let changed = in_full(&run("changed").0);
+    assert_eq!(in_full(&first), Value::Array(vec![]));
+    assert_eq!(changed.as_array().unwrap().len(), 1, "{changed}");
     std::fs::write(kept.path(), "{").unwrap();
     let (third, _) = run("third");
     assert_eq!(

@@ -16,6 +16,7 @@ its start on (RssAnon); spanbench's holds the data set and its answers too.
 The table has medians over the rounds, and of the ratios of spanbench to each peer of its precision within a round.
 """
 import argparse
+import atexit
 import json
 import os
 import signal
@@ -54,6 +55,7 @@ class Peer:
     def start(self, more):
         self.process = subprocess.Popen(self.command + more, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=open(self.log, "a"), text=True, env=self.environment)
+        atexit.register(self.kill)
 
     def pause(self):
         """Not a thread of it runs while others compute."""
@@ -77,6 +79,10 @@ class Peer:
         self.process.send_signal(signal.SIGCONT)
         self.process.stdin.close()
         self.process.wait()
+
+    def kill(self):
+        """At the end, whatever went wrong: a process that is stopped does not notice that nobody is there any more."""
+        self.process.kill()
 
 
 class Spanbench:

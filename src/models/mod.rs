@@ -160,7 +160,8 @@ pub fn load_kept(
     form: FormChoice,
 ) -> Result<Box<dyn SpanModel>, ModelError> {
     let form = form.resolve(device);
-    let kept = Kept::in_caches(files, form);
+    let int8 = precision == Precision::Int8;
+    let kept = int8.then(|| Kept::in_caches(files, form)).flatten();
     load_as(files, device, precision, form, kept.as_ref())
 }
 
