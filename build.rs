@@ -1,6 +1,7 @@
-//! Notes how the program is built, for the environment part of every record.
+//! Notes how the program is built, for the environment part of every record, and has the kernels of the
+//! CUDA form compiled where that is built.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Libraries whose version can change a figure.
@@ -22,6 +23,9 @@ fn main() {
     write_cards("benchmarks/suites", "suites.rs");
     for name in INPUTS {
         println!("cargo::rerun-if-changed={name}");
+    }
+    if std::env::var_os("CARGO_FEATURE_CUDA").is_some() {
+        compile_kernels();
     }
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let set = |name: &str, value: &str| println!("cargo::rustc-env=SPANBENCH_{name}={value}");
@@ -66,6 +70,40 @@ fn write_cards(folder: &str, list_name: &str) {
     let list = format!("&[\n{}]\n", lines.collect::<String>());
     let out = std::env::var("OUT_DIR").expect("cargo says where to write");
     std::fs::write(Path::new(&out).join(list_name), list).expect("OUT_DIR can be written");
+}
+
+/// Compiles the CUDA form's kernels to `kernels.ptx`, for every card from compute capability 8.0 on.
+fn compile_kernels() {
+    println!("cargo::rerun-if-env-changed=NVCC");
+    let compiler = cuda_compiler();
+    let out = std::env::var("OUT_DIR").expect("cargo says where to write");
+    let mut command = Command::new(&compiler);
+    command.args(["--ptx", "-O3", "-std=c++17", "-arch=compute_80"]);
+    command.arg("-o").arg(Path::new(&out).join("kernels.ptx"));
+    let ended = command.arg("src/ops/cuda/kernels/kernels.cu").output();
+    let said = match ended {
+        Ok(ended) if ended.status.success() => return,
+        Ok(ended) => String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned(),
+        Err(fault) => fault.to_string(),
+    };
+    let compiler = compiler.display();
+    panic!("--features cuda: {compiler} (name another in NVCC) cannot compile the kernels: {said}");
+}
+
+/// `NVCC`, that of the toolkit in `CUDA_HOME`, `CUDA_PATH` or its usual place, or the one in `PATH`.
+fn cuda_compiler() -> PathBuf {
+    if let Some(named) = std::env::var_os("NVCC") {
+        return named.into();
+    }
+    let toolkits = ["CUDA_HOME", "CUDA_PATH"]
+        .into_iter()
+        .filter_map(std::env::var_os);
+    let usual = toolkits
+        .map(PathBuf::from)
+        .chain(["/usr/local/cuda".into()]);
+    let mut compilers = usual.map(|toolkit| toolkit.join("bin/nvcc"));
+    let found = compilers.find(|compiler| compiler.exists());
+    found.unwrap_or_else(|| "nvcc".into())
 }
 
 fn output(command: &mut Command) -> Option<String> {

@@ -101,13 +101,49 @@ impl DeviceChoice {
             });
         }
         let opened = match self {
-            Self::Cuda(number) => Device::new_cuda(number),
+            Self::Cuda(number) => open_cuda(number),
             _ => Device::new_metal(0),
         };
         opened.map_err(|source| DeviceError::Unusable {
             name: self.to_string(),
             source,
         })
+    }
+}
+
+/// A device on which all threads' work goes through one stream, in order.
+fn open_cuda(number: usize) -> candle_core::Result<Device> {
+    // The usual stream is another one for each thread, and none waits for what another has asked for.
+    let device = Device::new_cuda_with_stream(number)?;
+    #[cfg(feature = "cuda")]
+    if let Device::Cuda(device) = &device {
+        // SAFETY: there is no other stream that would have to wait for this one, or it for them.
+        unsafe { device.disable_event_tracking() };
+        keep_freed_memory(device)?;
+    }
+    Ok(device)
+}
+
+/// Lets the pool that tensors are taken from keep what is freed until the process ends: by default it
+/// gives all back whenever the device is waited for, which is after every batch.
+#[cfg(feature = "cuda")]
+fn keep_freed_memory(device: &candle_core::CudaDevice) -> candle_core::Result<()> {
+    use candle_core::Error;
+    use candle_core::cuda_backend::cudarc::driver::result::{device as devices, mem_pool};
+    use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute;
+
+    let stream = device.cuda_stream();
+    if !stream.context().has_async_alloc() {
+        return Ok(());
+    }
+    let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    let mut most = u64::MAX;
+    // SAFETY: the device is open, and the attribute is a number of 64 bits.
+    unsafe {
+        let pool =
+            devices::get_default_mem_pool(stream.context().cu_device()).map_err(Error::wrap)?;
+        let value = std::ptr::from_mut(&mut most).cast();
+        mem_pool::set_attribute(pool, attribute, value).map_err(Error::wrap)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Every architecture against Hugging Face transformers: logits and answers of
-//! tiny checkpoints, in every precision and in both forms of the operations.
+//! tiny checkpoints, in every precision and in all forms of the operations.
 
 mod support;
 
@@ -16,8 +16,9 @@ use spanbench::models::{Precision, SpanModel};
 use spanbench::ops::FormChoice;
 use spanbench::tokenizer;
 use spanbench::windows::{WindowSettings, Windower};
+use support::device::{choices, device};
 use support::golden::{ExpectedAnswers, Golden, alone, checkpoints, largest_difference, load};
-use support::{json, shared};
+use support::{json, shared, skipped};
 
 /// Of the largest logit's magnitude: what rounding in another order may come to.
 const ROUNDING: f32 = 2e-5;
@@ -42,11 +43,11 @@ fn every_architecture_has_a_checkpoint() {
 }
 
 #[test]
-fn both_forms_give_the_logits_of_transformers() {
+fn all_forms_give_the_logits_of_transformers() {
     for folder in checkpoints() {
         let golden = Golden::read(&folder);
         let scale = json::<ExpectedAnswers>(&folder.join("expected.json")).logit_scale;
-        for form in [FormChoice::Auto, FormChoice::Portable] {
+        for form in choices() {
             let model = load(&folder, Precision::F32, form).unwrap();
             let error = golden.error(&*model, Precision::F32) / scale;
             assert!(error <= ROUNDING, "{} {form:?}: {error:e}", name(&folder));
@@ -58,6 +59,9 @@ fn both_forms_give_the_logits_of_transformers() {
 /// logits are those of transformers in `f32` with the weights rounded.
 #[test]
 fn half_precision_weights_give_the_logits_of_rounded_ones() {
+    if !device().is_cpu() {
+        return skipped("GPUs compute in half precision what is kept in it");
+    }
     for folder in checkpoints() {
         let golden = Golden::read(&folder);
         let scale = json::<ExpectedAnswers>(&folder.join("expected.json")).logit_scale;
@@ -71,7 +75,7 @@ fn half_precision_weights_give_the_logits_of_rounded_ones() {
     }
 }
 
-/// The portable form computes in half precision: no further from single
+/// The portable form and those of GPUs compute in half precision: no further from single
 /// precision than a few times what PyTorch's is.
 #[test]
 fn half_precision_arithmetic_stays_near_single_precision() {
@@ -79,7 +83,8 @@ fn half_precision_arithmetic_stays_near_single_precision() {
         let golden = Golden::read(&folder);
         let expected: ExpectedAnswers = json(&folder.join("expected.json"));
         for precision in [Precision::F16, Precision::Bf16] {
-            let model = load(&folder, precision, FormChoice::Portable).unwrap();
+            let form = choices().pop().unwrap();
+            let model = load(&folder, precision, form).unwrap();
             assert_eq!(model.description().compute_dtype, precision.name());
             let error = golden.error(&*model, Precision::F32) / expected.logit_scale;
             let theirs = expected.half_arithmetic[precision.name()];
@@ -196,7 +201,7 @@ fn shared_checkpoints_agree() {
     let dataset = shared("data/xquad.en.json").unwrap();
     for architecture in ARCHITECTURES {
         let folder = folder.join(architecture.name);
-        for form in [FormChoice::Auto, FormChoice::Portable] {
+        for form in choices() {
             assert_padded_golden(&folder, form);
         }
         assert_answers(&folder, &dataset.to_string_lossy(), FormChoice::Auto);

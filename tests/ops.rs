@@ -4,7 +4,8 @@ mod support;
 
 use candle_core::DType;
 use candle_core::Device;
-use spanbench::ops::{Activation, Attention, Form, Linear, Norm, attention};
+use spanbench::ops::{Activation, Attention, Form, Linear, Norm, Sequences, attention};
+use support::device::forms;
 use support::matrix::{Noise, assert_close, attention_twin, tensor, vector};
 
 fn softmax_attention(projected: &[Vec<f64>], boundaries: &[usize], heads: usize) -> Vec<Vec<f64>> {
@@ -33,10 +34,10 @@ fn attention_on_ragged_sequences() {
         }
         let projected = noise.matrix(boundaries[lengths.len()], 3 * heads * size);
         let expected = softmax_attention(&projected, &boundaries, heads);
-        for form in [Form::Cpu, Form::Portable] {
+        for form in forms() {
             let found = attention(
                 &tensor(&projected),
-                &boundaries,
+                &Sequences::new(&boundaries),
                 &Attention::scaled(heads, size),
                 form,
             )
@@ -64,10 +65,10 @@ fn attention_does_not_look_across_boundaries() {
         row.fill(f64::NAN);
     }
     let expected = softmax_attention(&projected, &boundaries, heads);
-    for form in [Form::Cpu, Form::Portable] {
+    for form in forms() {
         let found = attention(
             &tensor(&poisoned),
-            &boundaries,
+            &Sequences::new(&boundaries),
             &Attention::scaled(heads, size),
             form,
         )
@@ -94,9 +95,9 @@ fn attention_with_extreme_scores() {
     let expected = softmax_attention(&projected, &[0, 20], 1);
     let found = attention(
         &tensor(&projected),
-        &[0, 20],
+        &Sequences::new(&[0, 20]),
         &Attention::scaled(1, 16),
-        Form::Cpu,
+        forms()[0],
     )
     .unwrap();
     let found: Vec<Vec<f32>> = found.to_vec2().unwrap();
@@ -168,7 +169,7 @@ fn linear_with_every_activation() {
                     outputs.collect()
                 })
                 .collect();
-            for form in [Form::Cpu, Form::Portable] {
+            for form in forms() {
                 let mut layer = Linear::new(&tensor(&weight), Some(&vector(&bias)), form).unwrap();
                 if let Some(activation) = activation {
                     layer = layer.with_activation(activation);
@@ -213,7 +214,7 @@ fn layer_norm_of_a_sum() {
                     .collect()
             })
             .collect();
-        for form in [Form::Cpu, Form::Portable] {
+        for form in forms() {
             let norm = Norm::new(&vector(&weight), &vector(&bias), Some(epsilon), form).unwrap();
             let found = norm.forward_sum(tensor(&x), &tensor(&residual)).unwrap();
             assert_close(&found, &expected, &format!("{form} {tokens}×{features}"));

@@ -1,16 +1,15 @@
 //! Relative positions, rotary positions, gates, neighbours and groups against
-//! scalar twins in f64, in both forms, on ragged random shapes.
+//! scalar twins in f64, in all forms, on ragged random shapes.
 
 mod support;
 
 use candle_core::{DType, Device, Tensor};
 use spanbench::ops::{
     Activation, Attention, Disentangled, Form, Linear, Norm, Pairing, PositionTerms, RelativeBias,
-    RelativeRows, Rotary, attention, gate, neighbours, rotate,
+    RelativeRows, Rotary, Sequences, attention, gate, neighbours, rotate,
 };
+use support::device::{device, forms};
 use support::matrix::{Noise, assert_close, attention_twin as twin, tensor, vector};
-
-const FORMS: [Form; 2] = [Form::Cpu, Form::Portable];
 
 fn boundaries(lengths: &[usize]) -> Vec<usize> {
     let mut all = vec![0];
@@ -47,13 +46,19 @@ fn a_bias_by_distance() {
         // A longest sequence exactly, and a table for longer ones.
         for longest in [*lengths.iter().max().unwrap(), 128] {
             let table = |head, distance| of(head, distance) as f32;
-            let bias = RelativeBias::new(heads, longest, &Device::Cpu, table).unwrap();
+            let bias = RelativeBias::new(heads, longest, &device(), table).unwrap();
             let how = Attention {
                 bias: Some(&bias),
                 ..Attention::scaled(heads, size)
             };
-            for form in FORMS {
-                let found = attention(&tensor(&projected), &boundaries, &how, form).unwrap();
+            for form in forms() {
+                let found = attention(
+                    &tensor(&projected),
+                    &Sequences::new(&boundaries),
+                    &how,
+                    form,
+                )
+                .unwrap();
                 assert_close(&found, &expected, &format!("{form} {lengths:?}"));
             }
         }
@@ -79,8 +84,14 @@ fn sight_ends_at_the_reach() {
                 reach: Some(reach),
                 ..Attention::scaled(heads, size)
             };
-            for form in FORMS {
-                let found = attention(&tensor(&projected), &boundaries, &how, form).unwrap();
+            for form in forms() {
+                let found = attention(
+                    &tensor(&projected),
+                    &Sequences::new(&boundaries),
+                    &how,
+                    form,
+                )
+                .unwrap();
                 assert_close(&found, &expected, &format!("{form} {lengths:?} {reach}"));
             }
         }
@@ -136,8 +147,14 @@ fn disentangled_terms_alone_and_together() {
                 }),
                 ..Attention::scaled(heads, size)
             };
-            for form in FORMS {
-                let found = attention(&tensor(&projected), &boundaries, &how, form).unwrap();
+            for form in forms() {
+                let found = attention(
+                    &tensor(&projected),
+                    &Sequences::new(&boundaries),
+                    &how,
+                    form,
+                )
+                .unwrap();
                 let what = format!("{form} {lengths:?} {with_keys} {with_queries}");
                 assert_close(&found, &expected, &what);
             }
@@ -148,16 +165,22 @@ fn disentangled_terms_alone_and_together() {
 #[test]
 fn a_sequence_longer_than_its_tables_is_refused() {
     let projected = tensor(&Noise(14).matrix(9, 3 * 4));
-    let bias = RelativeBias::new(1, 8, &Device::Cpu, |_, _| 0.0).unwrap();
+    let bias = RelativeBias::new(1, 8, &device(), |_, _| 0.0).unwrap();
     let how = Attention {
         bias: Some(&bias),
         ..Attention::scaled(1, 4)
     };
-    for form in FORMS {
-        assert!(attention(&projected, &[0, 9], &how, form).is_err());
-        assert!(attention(&projected, &[0, 8, 9], &how, form).is_ok());
+    for form in forms() {
+        assert!(attention(&projected, &Sequences::new(&[0, 9]), &how, form).is_err());
+        assert!(attention(&projected, &Sequences::new(&[0, 8, 9]), &how, form).is_ok());
         let rotary = Rotary::from_theta(1e4, 4, 8, Pairing::Halves);
-        let longer = rotate(projected.copy().unwrap(), &[0, 9], 1, &rotary, form);
+        let longer = rotate(
+            projected.copy().unwrap(),
+            &Sequences::new(&[0, 9]),
+            1,
+            &rotary,
+            form,
+        );
         assert!(longer.is_err(), "{form}");
     }
 }
@@ -195,8 +218,15 @@ fn rotary_positions_in_both_pairings() {
                 }
             }
             let rotary = Rotary::from_theta(700.0, size, 100, pairing).with_values(values);
-            for form in FORMS {
-                let found = rotate(tensor(&projected), &boundaries, heads, &rotary, form).unwrap();
+            for form in forms() {
+                let found = rotate(
+                    tensor(&projected),
+                    &Sequences::new(&boundaries),
+                    heads,
+                    &rotary,
+                    form,
+                )
+                .unwrap();
                 assert_close(
                     &found,
                     &expected,
@@ -224,7 +254,7 @@ fn gates_of_every_activation() {
                     .collect()
             })
             .collect();
-        for form in FORMS {
+        for form in forms() {
             let found = gate(&tensor(&x), Activation::Silu, form).unwrap();
             assert_close(&found, &expected, &format!("{form} {tokens}×{width}"));
         }
@@ -234,13 +264,15 @@ fn gates_of_every_activation() {
             Activation::Relu,
             Activation::Tanh,
         ] {
-            let gated = FORMS.map(|form| gate(&tensor(&x), activation, form).unwrap());
-            let portable: Vec<Vec<f32>> = gated[1].to_vec2().unwrap();
+            let gated = |x: &Tensor, form| gate(x, activation, form).unwrap();
+            let on_cpu = tensor(&x).to_device(&Device::Cpu).unwrap();
+            let portable: Vec<Vec<f32>> = gated(&on_cpu, Form::Portable).to_vec2().unwrap();
             let portable: Vec<Vec<f64>> = portable
                 .iter()
                 .map(|row| row.iter().map(|&x| x.into()).collect())
                 .collect();
-            assert_close(&gated[0], &portable, &format!("{activation:?}"));
+            let found = gated(&tensor(&x), forms()[0]);
+            assert_close(&found, &portable, &format!("{activation:?}"));
         }
     }
 }
@@ -253,14 +285,17 @@ fn neighbours_end_with_their_sequence() {
         vec![5.0, 6.0],
         vec![7.0, 8.0],
     ];
-    let found = neighbours(&tensor(&x), &[0, 3, 4], &[1, 0, -1]).unwrap();
     let expected = vec![
         vec![3.0, 4.0, 1.0, 2.0, 0.0, 0.0],
         vec![5.0, 6.0, 3.0, 4.0, 1.0, 2.0],
         vec![0.0, 0.0, 5.0, 6.0, 3.0, 4.0],
         vec![0.0, 0.0, 7.0, 8.0, 0.0, 0.0],
     ];
-    assert_close(&found, &expected, "neighbours");
+    for form in forms() {
+        let sequences = Sequences::new(&[0, 3, 4]);
+        let found = neighbours(&tensor(&x), &sequences, &[1, 0, -1], form).unwrap();
+        assert_close(&found, &expected, form.name());
+    }
 }
 
 /// Groups are a dense layer whose matrix is zero outside its blocks.
@@ -281,7 +316,7 @@ fn grouped_layers() {
                 wide
             })
             .collect();
-        for form in FORMS {
+        for form in forms() {
             let dense = Linear::new(&tensor(&whole), Some(&bias), form).unwrap();
             let grouped = Linear::grouped(&tensor(&weight), Some(&bias), groups, form).unwrap();
             let expected: Vec<Vec<f32>> = dense.forward(&x).unwrap().to_vec2().unwrap();
@@ -305,7 +340,7 @@ fn norms_alone_and_without_statistics() {
         noise.matrix(1, 129).remove(0),
     );
     let zeros = vec![vec![0.0; 129]; 40];
-    for form in FORMS {
+    for form in forms() {
         for epsilon in [Some(1e-5), None] {
             let norm = Norm::new(&vector(&weight), &vector(&bias), epsilon, form).unwrap();
             let input = tensor(&x);
@@ -337,16 +372,24 @@ fn norms_alone_and_without_statistics() {
 /// What would overflow `f16` is held at its largest number and never becomes NaN.
 #[test]
 fn half_precision_saturates() {
+    // The CPU form computes in f32.
+    let form = forms().pop().unwrap();
     let half = |values: &[f32], shape: (usize, usize)| {
         let tensor = Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
-        tensor.to_dtype(DType::F16).unwrap()
+        let tensor = tensor.to_dtype(DType::F16).unwrap();
+        tensor.to_device(&device()).unwrap()
     };
     let x = half(&[60_000.0, 60_000.0, -60_000.0, -60_000.0], (2, 2));
-    let layer = Linear::new(&half(&[2.0, 2.0], (1, 2)), None, Form::Portable).unwrap();
+    let layer = Linear::new(&half(&[2.0, 2.0], (1, 2)), None, form).unwrap();
     let found = layer.forward(&x).unwrap().to_dtype(DType::F32).unwrap();
-    assert_eq!(found.to_vec2::<f32>().unwrap(), [[65_504.0], [-65_504.0]]);
+    // The CUDA form leaves products as they come, and holds them where they are read.
+    let most = match form {
+        Form::Cuda => f32::INFINITY,
+        Form::Cpu | Form::Portable => 65_504.0,
+    };
+    assert_eq!(found.to_vec2::<f32>().unwrap(), [[most], [-most]]);
     let ones = half(&[1.0, 1.0], (1, 2)).flatten_all().unwrap();
-    let norm = Norm::new(&ones, &ones, Some(1e-5), Form::Portable).unwrap();
+    let norm = Norm::new(&ones, &ones, Some(1e-5), form).unwrap();
     let found = norm.forward_sum(x.copy().unwrap(), &x).unwrap();
     let found = found.to_dtype(DType::F32).unwrap().flatten_all().unwrap();
     assert!(
@@ -356,7 +399,7 @@ fn half_precision_saturates() {
             .iter()
             .all(|x| x.is_finite())
     );
-    let gated = gate(&x, Activation::Relu, Form::Portable).unwrap();
+    let gated = gate(&x, Activation::Relu, form).unwrap();
     let gated = gated.to_dtype(DType::F32).unwrap();
     assert_eq!(gated.to_vec2::<f32>().unwrap(), [[65_504.0], [0.0]]);
 }

@@ -213,3 +213,14 @@ pub enum ModelError {
         source: candle_core::Error,
     },
 }
+
+impl ModelError {
+    /// Whether a device had no memory left for what was asked of it.
+    pub fn is_out_of_memory(&self) -> bool {
+        // Of the driver's or the library's error candle leaves but the text.
+        let is_so = |text: &str| {
+            text.contains("CUDA_ERROR_OUT_OF_MEMORY") || text.contains("CUBLAS_STATUS_ALLOC_FAILED")
+        };
+        matches!(self, Self::Tensor { source, .. } if is_so(&format!("{source:?}")))
+    }
+}

@@ -117,8 +117,10 @@ impl Precision {
     /// What matrices are multiplied in, where weights are kept so.
     fn computed(self, form: Form) -> Self {
         match (self, form) {
-            // The portable form has whole numbers in floats, for not every device multiplies others.
-            (Self::Int8, Form::Portable) | (Self::F16 | Self::Bf16, Form::Cpu) => Self::F32,
+            // Whole numbers in floats, for not every device multiplies others.
+            (Self::Int8, Form::Portable | Form::Cuda) | (Self::F16 | Self::Bf16, Form::Cpu) => {
+                Self::F32
+            }
             (precision, _) => precision,
         }
     }

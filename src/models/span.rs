@@ -230,7 +230,7 @@ impl SpanModel for Assembled {
     fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
         let logits = match self.form {
             Form::Cpu => self.forward_shared(batch)?,
-            Form::Portable => self.forward(batch)?,
+            Form::Cuda | Form::Portable => self.forward(batch)?,
         };
         Ok(SpanLogits {
             start: logits.iter().map(|pair| pair[0]).collect(),

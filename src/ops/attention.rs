@@ -1,9 +1,12 @@
 //! Multi-head self-attention over packed sequences.
 
+use std::sync::OnceLock;
+
 use candle_core::{D, Device, Result, Tensor, bail};
 
+use super::sequences::Sequences;
 use super::span::{bytes, span};
-use super::{Form, cpu};
+use super::{Form, cpu, cuda};
 use crate::measure::profile::{Operation, Work};
 
 /// How one layer attends: the shape of its heads, and what is added to the scores.
@@ -119,6 +122,9 @@ pub struct RelativeRows {
     /// Entry `query − key + longest − 1`.
     pub(super) rows: Vec<u32>,
     pub(super) longest: usize,
+    /// The same on the device of a model.
+    #[cfg_attr(not(feature = "cuda"), allow(dead_code))]
+    on_device: OnceLock<Tensor>,
 }
 
 impl RelativeRows {
@@ -129,27 +135,36 @@ impl RelativeRows {
         Self {
             rows: (-limit..=limit).map(row).collect(),
             longest,
+            on_device: OnceLock::new(),
         }
+    }
+
+    /// The rows on the device of whoever first asks.
+    #[cfg_attr(not(feature = "cuda"), allow(dead_code))]
+    pub(super) fn on_device(&self, device: &Device) -> Result<&Tensor> {
+        if let Some(rows) = self.on_device.get() {
+            return Ok(rows);
+        }
+        let rows = Tensor::from_slice(&self.rows, self.rows.len(), device)?;
+        Ok(self.on_device.get_or_init(|| rows))
     }
 }
 
 /// Attention of every sequence with itself.
 ///
 /// `projected` is `[tokens, 3·hidden]`: queries, keys and values side by side.
-/// `boundaries` are the sequences' starts and the end. The result is
-/// `[tokens, hidden]`. A token sees the tokens of its own sequence only.
+/// The result is `[tokens, hidden]`. A token sees the tokens of its own sequence only.
 ///
 /// # Errors
 ///
 /// Fails where shapes do not agree, or a sequence is longer than the tables of distances.
 pub fn attention(
     projected: &Tensor,
-    boundaries: &[usize],
+    sequences: &Sequences<'_>,
     attention: &Attention<'_>,
     form: Form,
 ) -> Result<Tensor> {
-    let lengths = boundaries.windows(2).map(|pair| pair[1] - pair[0]);
-    let longest = lengths.max().unwrap_or(0);
+    let longest = sequences.longest();
     let bias = attention.bias.map(|bias| bias.longest);
     let rows = attention.disentangled.map(|terms| terms.rows.longest);
     if let Some(limit) = [bias, rows].into_iter().flatten().min()
@@ -158,23 +173,24 @@ pub fn attention(
         bail!("a sequence of {longest} tokens, and relative positions for {limit}")
     }
     let _span = span(Operation::Attention, projected.device(), || {
-        work(projected, boundaries, attention)
+        work(projected, sequences, attention)
     });
     match form {
-        Form::Cpu => cpu::attention(projected, boundaries, attention),
-        Form::Portable => portable(projected, boundaries, attention),
+        Form::Cpu => cpu::attention(projected, sequences.boundaries(), attention),
+        Form::Cuda => cuda::attention(projected, sequences, attention),
+        Form::Portable => portable(projected, sequences, attention),
     }
 }
 
 /// What [`crate::models::SpanModel::window_flops`] counts, from the shapes at hand.
-fn work(projected: &Tensor, boundaries: &[usize], attention: &Attention<'_>) -> Work {
+fn work(projected: &Tensor, sequences: &Sequences<'_>, attention: &Attention<'_>) -> Work {
     let hidden = projected.dims().last().copied().unwrap_or_default() / 3;
     let terms = attention.disentangled.iter();
     let terms: Vec<_> = terms
         .flat_map(|terms| terms.position_keys.iter().chain(&terms.position_queries))
         .collect();
-    let flops = boundaries.windows(2).map(|pair| {
-        let length = pair[1] - pair[0];
+    let flops = sequences.iter().map(|tokens| {
+        let length = tokens.len();
         // Pairs that are too far apart on one side: 1 + 2 + … of them.
         let reach = attention.reach.unwrap_or(length).min(length);
         let beyond = length.saturating_sub(reach + 1);
@@ -190,14 +206,18 @@ fn work(projected: &Tensor, boundaries: &[usize], attention: &Attention<'_>) -> 
     }
 }
 
-fn portable(projected: &Tensor, boundaries: &[usize], attention: &Attention<'_>) -> Result<Tensor> {
+fn portable(
+    projected: &Tensor,
+    sequences: &Sequences<'_>,
+    attention: &Attention<'_>,
+) -> Result<Tensor> {
     let hidden = projected.dim(1)? / 3;
     let head_size = hidden / attention.heads;
     let dtype = projected.dtype();
-    let mut outputs = Vec::with_capacity(boundaries.len());
-    for pair in boundaries.windows(2) {
-        let length = pair[1] - pair[0];
-        let sequence = projected.narrow(0, pair[0], length)?;
+    let mut outputs = Vec::new();
+    for tokens in sequences.iter() {
+        let length = tokens.len();
+        let sequence = projected.narrow(0, tokens.start, length)?;
         // [3, heads, length, head_size]
         let sequence = sequence
             .reshape((length, 3, attention.heads, head_size))?

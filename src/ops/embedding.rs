@@ -4,7 +4,7 @@ use bytes::Bytes;
 use candle_core::{DType, Result, Tensor, bail};
 
 use super::span::span;
-use super::{Form, cpu};
+use super::{Form, cpu, cuda};
 use crate::measure::profile::{Operation, Work};
 
 /// An embedding table.
@@ -15,6 +15,8 @@ pub struct Embedding(Table);
 enum Table {
     /// `[rows, features]`, in the dtype that weights are kept in: the portable form's.
     Tensor(Tensor),
+    /// The same in the CUDA form.
+    Cuda(Tensor),
     /// The CPU form's.
     Stored(StoredRows),
 }
@@ -41,9 +43,13 @@ impl StoredRows {
 }
 
 impl Embedding {
-    /// A look-up in `table` (`[rows, features]`), in the portable form.
-    pub fn new(table: Tensor) -> Self {
-        Self(Table::Tensor(table))
+    /// A look-up in `table` (`[rows, features]`), in the CUDA form where that is what `form` is, and in
+    /// the portable form where it is not.
+    pub fn new(table: Tensor, form: Form) -> Self {
+        Self(match form {
+            Form::Cuda => Table::Cuda(table),
+            Form::Portable | Form::Cpu => Table::Tensor(table),
+        })
     }
 
     /// A look-up in rows where they lie, in the CPU form.
@@ -54,14 +60,14 @@ impl Embedding {
     /// The number of rows.
     pub fn rows(&self) -> usize {
         match &self.0 {
-            Table::Tensor(table) => table.dims()[0],
+            Table::Tensor(table) | Table::Cuda(table) => table.dims()[0],
             Table::Stored(rows) => rows.bytes.len() / rows.row_bytes().max(1),
         }
     }
 
     fn features(&self) -> usize {
         match &self.0 {
-            Table::Tensor(table) => table.dims()[1],
+            Table::Tensor(table) | Table::Cuda(table) => table.dims()[1],
             Table::Stored(rows) => rows.features,
         }
     }
@@ -69,7 +75,7 @@ impl Embedding {
     /// What a number takes where it is read, and what a number of the sum does.
     fn number_bytes(&self) -> (usize, usize) {
         let (read, sum) = match &self.0 {
-            Table::Tensor(table) => (table.dtype(), Form::Portable.activations(table.dtype())),
+            Table::Tensor(table) | Table::Cuda(table) => (table.dtype(), table.dtype()),
             Table::Stored(rows) => (rows.stored, Form::Cpu.activations(rows.rounded)),
         };
         (read.size_in_bytes(), sum.size_in_bytes())
@@ -97,16 +103,24 @@ pub fn sum_embeddings(lookups: &[(&Embedding, &[u32])]) -> Result<Tensor> {
             let _span = span(Operation::Embedding, table.device(), || work(lookups));
             let tables = of_one_form(lookups, |table| match table {
                 Table::Tensor(table) => Some(table),
-                Table::Stored(_) => None,
+                Table::Stored(_) | Table::Cuda(_) => None,
             });
             sum_tensors(&tables?, table)
+        }
+        Table::Cuda(table) => {
+            let _span = span(Operation::Embedding, table.device(), || work(lookups));
+            let tables = of_one_form(lookups, |table| match table {
+                Table::Cuda(table) => Some(table),
+                Table::Stored(_) | Table::Tensor(_) => None,
+            });
+            cuda::sum_embeddings(&tables?)
         }
         Table::Stored(_) => {
             let device = candle_core::Device::Cpu;
             let _span = span(Operation::Embedding, &device, || work(lookups));
             let tables = of_one_form(lookups, |table| match table {
                 Table::Stored(rows) => Some(rows),
-                Table::Tensor(_) => None,
+                Table::Tensor(_) | Table::Cuda(_) => None,
             });
             cpu::sum_rows(&tables?)
         }

@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::span::{bytes, span};
-use super::{Activation, Form, cpu};
+use super::{Activation, Form, cpu, cuda};
 use crate::measure::profile::{Operation, Work};
 
 /// `activation(first half) · second half` of the features: `[tokens, 2·width]` to `[tokens, width]`.
@@ -16,9 +16,14 @@ pub fn gate(x: &Tensor, activation: Activation, form: Form) -> Result<Tensor> {
         flops: 0,
         bytes: bytes(x) + bytes(x) / 2,
     });
-    if form == Form::Cpu {
-        return cpu::gate(x, activation);
+    match form {
+        Form::Cpu => cpu::gate(x, activation),
+        Form::Cuda => cuda::gate(x, activation),
+        Form::Portable => portable(x, activation),
     }
+}
+
+fn portable(x: &Tensor, activation: Activation) -> Result<Tensor> {
     let width = x.dim(1)? / 2;
     let input = x.narrow(1, 0, width)?.contiguous()?.to_dtype(DType::F32)?;
     let gate = x

@@ -7,7 +7,7 @@ use candle_core::{DType, Result, Tensor};
 use super::cpu::{Int8Panels, Panels};
 use super::int8::{Int8Weights, PortableInt8, Trial};
 use super::span::{bytes, span};
-use super::{Activation, Form, cpu};
+use super::{Activation, Form, cpu, cuda};
 use crate::measure::profile::{Operation, Work};
 
 /// `activation(x · weightᵀ + bias)` over packed tokens.
@@ -32,6 +32,7 @@ pub(super) enum Weights {
         bias: Option<Tensor>,
     },
     Cpu(Vec<Panels>),
+    Cuda(cuda::DenseWeights),
     CpuInt8(Vec<Int8Panels>),
     Trial(Arc<Trial>),
 }
@@ -143,6 +144,7 @@ impl Weights {
                 });
                 Self::Cpu(panels.collect::<Result<_>>()?)
             }
+            Form::Cuda => Self::Cuda(cuda::DenseWeights::new(weight, bias, groups)?),
         })
     }
 
@@ -163,7 +165,8 @@ impl Weights {
         let weights = weights.collect::<Result<Vec<_>>>()?;
         let bias = bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?;
         Ok(match form {
-            Form::Portable => {
+            // What eight bits are computed with on a GPU, as yet.
+            Form::Portable | Form::Cuda => {
                 let device = weight.device();
                 let groups = weights.iter().map(|group| PortableInt8::new(group, device));
                 Self::PortableInt8 {
@@ -190,6 +193,7 @@ impl Weights {
         let (product, bias) = match self {
             // The activation is applied while the product is in the cache, and is part of its time.
             Self::Cpu(groups) => return cpu::dense(x, groups, activation),
+            Self::Cuda(weights) => return weights.forward(x, activation),
             Self::CpuInt8(groups) => return cpu::int8_dense(x, groups, activation),
             Self::Trial(trial) => return trial.forward(x, activation),
             Self::Portable { groups, bias } => (portable_product(x, groups)?, bias),
@@ -215,6 +219,7 @@ impl Weights {
             Self::Portable { groups, .. } => groups.iter().map(|group| group.dims()[1]).sum(),
             Self::PortableInt8 { groups, .. } => groups.iter().map(PortableInt8::outputs).sum(),
             Self::Cpu(groups) => groups.iter().map(Panels::outputs).sum(),
+            Self::Cuda(weights) => weights.outputs(),
             Self::CpuInt8(groups) => groups.iter().map(Int8Panels::outputs).sum(),
             Self::Trial(trial) => trial.outputs(),
         }
@@ -226,6 +231,7 @@ impl Weights {
             Self::Portable { groups, .. } => groups.iter().map(Tensor::elem_count).sum(),
             Self::PortableInt8 { groups, .. } => groups.iter().map(PortableInt8::count).sum(),
             Self::Cpu(groups) => groups.iter().map(Panels::count).sum(),
+            Self::Cuda(weights) => weights.count(),
             Self::CpuInt8(groups) => groups.iter().map(Int8Panels::count).sum(),
             Self::Trial(trial) => trial.count(),
         }
@@ -240,6 +246,7 @@ impl Weights {
                 groups + bias.as_ref().map_or(0, bytes)
             }
             Self::Cpu(groups) => groups.iter().map(Panels::bytes).sum(),
+            Self::Cuda(weights) => weights.bytes(),
             Self::CpuInt8(groups) => groups.iter().map(Int8Panels::bytes).sum(),
             Self::Trial(trial) => trial.bytes(),
         }

@@ -1,8 +1,8 @@
 //! The few operations the encoders are written in.
 //!
 //! Each has a portable form in plain candle tensors, which runs on every
-//! device, and a CPU form that computes the same values faster. Which one a
-//! model uses is decided once, when it is loaded.
+//! device, and forms for CPUs and for NVIDIA's GPUs that compute the same
+//! values faster. Which one a model uses is decided once, when it is loaded.
 //!
 //! Activations are packed: a matrix of all tokens of a batch by features,
 //! with the boundaries of the sequences beside it. Nothing is padded.
@@ -10,12 +10,15 @@
 //! Half precision: the portable form keeps weights and activations in `f16` or
 //! `bf16` and multiplies matrices in it; sums, means, exponentials and
 //! activations are computed in `f32`, and what leaves the range of `f16` is
-//! held at its ends, so that no infinity can become NaN. The CPU form keeps
-//! the weights in half precision and computes in `f32`.
+//! held at its ends, so that no infinity can become NaN. The CUDA form does the
+//! same, but for queries, keys and values, which no trained model has so large.
+//! The CPU form keeps the weights in half precision and computes in `f32`.
 
 pub mod activation;
 pub mod attention;
 mod cpu;
+#[cfg_attr(not(feature = "cuda"), path = "cuda/absent.rs")]
+mod cuda;
 pub mod embedding;
 pub mod gate;
 pub mod int8;
@@ -23,6 +26,7 @@ pub mod linear;
 pub mod neighbours;
 pub mod norm;
 pub mod rotary;
+pub mod sequences;
 mod span;
 
 use std::fmt;
@@ -42,6 +46,7 @@ pub use linear::Linear;
 pub use neighbours::neighbours;
 pub use norm::Norm;
 pub use rotary::{Pairing, Rotary, rotate};
+pub use sequences::Sequences;
 
 /// Which form of the operations computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,22 +55,24 @@ pub enum Form {
     Portable,
     /// Fused loops on the CPU, which compute in `f32`.
     Cpu,
+    /// Kernels of this project on an NVIDIA GPU.
+    Cuda,
 }
 
 impl Form {
     /// The fastest form on `device`.
     pub fn fastest(device: &Device) -> Self {
-        if device.is_cpu() {
-            Self::Cpu
-        } else {
-            Self::Portable
+        match device {
+            Device::Cpu => Self::Cpu,
+            Device::Cuda(_) if cuda::has_kernels_for(device) => Self::Cuda,
+            Device::Cuda(_) | Device::Metal(_) => Self::Portable,
         }
     }
 
     /// The dtype of activations where weights are kept in `weights`.
     pub fn activations(self, weights: DType) -> DType {
         match self {
-            Self::Portable => weights,
+            Self::Portable | Self::Cuda => weights,
             Self::Cpu => DType::F32,
         }
     }
@@ -75,6 +82,7 @@ impl Form {
         match self {
             Self::Portable => "portable",
             Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
         }
     }
 
@@ -82,7 +90,7 @@ impl Form {
     /// `avx-vnni`, `avx2`, `neon-dotprod` or `scalar`.
     pub fn int8_instructions(self) -> Option<&'static str> {
         match self {
-            Self::Portable => None,
+            Self::Portable | Self::Cuda => None,
             Self::Cpu => Some(cpu::int8_instructions()),
         }
     }
@@ -91,7 +99,7 @@ impl Form {
     /// `avx512`, `avx2`, `neon` or `scalar`.
     pub fn instructions(self) -> Option<&'static str> {
         match self {
-            Self::Portable => None,
+            Self::Portable | Self::Cuda => None,
             Self::Cpu => Some(cpu::instructions()),
         }
     }
@@ -154,7 +162,10 @@ fn widen(x: &Tensor) -> TensorResult<Tensor> {
 /// # Errors
 ///
 /// Fails where shapes, dtypes or devices do not agree.
-pub fn add(x: &Tensor, y: &Tensor) -> TensorResult<Tensor> {
+pub fn add(x: &Tensor, y: &Tensor, form: Form) -> TensorResult<Tensor> {
+    if form == Form::Cuda {
+        return cuda::add(x, y);
+    }
     if x.dtype() == DType::F32 {
         return x + y;
     }
@@ -176,10 +187,14 @@ fn within_range(x: &Tensor, dtype: DType) -> TensorResult<Tensor> {
     Ok(x.clone())
 }
 
-/// Each token's position within its sequence.
-pub fn positions(boundaries: &[usize]) -> Vec<u32> {
-    let lengths = boundaries.windows(2).map(|pair| pair[1] - pair[0]);
-    lengths
-        .flat_map(|length| 0..u32::try_from(length).unwrap_or(u32::MAX))
-        .collect()
+/// Matrices of as many tokens side by side: `[tokens, features of all]`.
+///
+/// # Errors
+///
+/// Fails where they have other numbers of tokens or other dtypes.
+pub fn beside(parts: &[Tensor], form: Form) -> TensorResult<Tensor> {
+    match form {
+        Form::Cuda => cuda::beside(parts),
+        Form::Cpu | Form::Portable => Tensor::cat(parts, 1),
+    }
 }

@@ -2,6 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
+use super::sequences::Sequences;
+use super::{Form, cuda};
+
 /// For each token the features of the tokens `offsets` away from it, side by
 /// side: `[tokens, offsets · features]`. What lies outside the token's sequence is zero.
 ///
@@ -10,16 +13,24 @@ use candle_core::{Result, Tensor};
 /// # Errors
 ///
 /// Fails where the device has no memory left.
-pub fn neighbours(x: &Tensor, boundaries: &[usize], offsets: &[isize]) -> Result<Tensor> {
+pub fn neighbours(
+    x: &Tensor,
+    sequences: &Sequences<'_>,
+    offsets: &[isize],
+    form: Form,
+) -> Result<Tensor> {
+    if form == Form::Cuda {
+        return cuda::neighbours(x, sequences, offsets);
+    }
     let (tokens, features) = x.dims2()?;
     let padded = x.pad_with_zeros(0, 0, 1)?;
     let mut rows = Vec::with_capacity(tokens * offsets.len());
-    for pair in boundaries.windows(2) {
-        for token in pair[0]..pair[1] {
+    for sequence in sequences.iter() {
+        for token in sequence.clone() {
             rows.extend(offsets.iter().map(|&offset| {
                 let neighbour = token.checked_add_signed(offset);
                 // The row after the last is the one of zeros.
-                let neighbour = neighbour.filter(|at| (pair[0]..pair[1]).contains(at));
+                let neighbour = neighbour.filter(|at| sequence.contains(at));
                 u32::try_from(neighbour.unwrap_or(tokens)).unwrap_or(u32::MAX)
             }));
         }

@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::span::{bytes, span};
-use super::{Form, cpu};
+use super::{Form, cpu, cuda};
 use crate::measure::profile::{Operation, Work};
 
 /// Layer normalisation over the features of each token, or its scale and shift alone.
@@ -44,6 +44,7 @@ impl Norm {
                 cpu::residual_norm(&x, residual, &self.affine, self.epsilon)?;
                 Ok(x)
             }
+            Form::Cuda => cuda::norm(&x, Some(residual), &self.affine, self.epsilon),
             Form::Portable => {
                 let sum = (x.to_dtype(DType::F32)? + residual.to_dtype(DType::F32)?)?;
                 self.portable(&sum, x.dtype())
@@ -64,6 +65,7 @@ impl Norm {
                 cpu::norm(&x, &self.affine, self.epsilon)?;
                 Ok(x)
             }
+            Form::Cuda => cuda::norm(x, None, &self.affine, self.epsilon),
             Form::Portable => self.portable(&x.to_dtype(DType::F32)?, x.dtype()),
         }
     }

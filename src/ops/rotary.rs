@@ -1,9 +1,12 @@
 //! Rotary position embeddings (Su et al., 2021) on projected queries and keys.
 
+use std::sync::OnceLock;
+
 use candle_core::{DType, Result, Tensor};
 
+use super::sequences::Sequences;
 use super::span::{bytes, span};
-use super::{Form, cpu};
+use super::{Form, cpu, cuda};
 use crate::measure::profile::{Operation, Work};
 
 /// Which features of a head are turned together.
@@ -27,6 +30,9 @@ pub struct Rotary {
     pub(super) pairing: Pairing,
     /// Whether values are turned, too.
     pub(super) values: bool,
+    /// The angles on the device of a model.
+    #[cfg_attr(not(feature = "cuda"), allow(dead_code))]
+    pub(super) on_device: OnceLock<cuda::Angles>,
 }
 
 impl Rotary {
@@ -45,6 +51,7 @@ impl Rotary {
             pairs,
             pairing,
             values: false,
+            on_device: OnceLock::new(),
         }
     }
 
@@ -63,6 +70,7 @@ impl Rotary {
             pairs,
             pairing: Pairing::Neighbours,
             values: false,
+            on_device: OnceLock::new(),
         }
     }
 
@@ -82,6 +90,7 @@ impl Rotary {
             pairs,
             pairing: Pairing::Neighbours,
             values: false,
+            on_device: OnceLock::new(),
         }
     }
 
@@ -106,7 +115,7 @@ impl Rotary {
 /// Fails where a sequence is longer than the table of angles.
 pub fn rotate(
     projected: Tensor,
-    boundaries: &[usize],
+    sequences: &Sequences<'_>,
     heads: usize,
     rotary: &Rotary,
     form: Form,
@@ -117,13 +126,16 @@ pub fn rotate(
         // Of queries, keys and values, those that are turned are read and written.
         bytes: 2 * bytes(&projected) / 3 * rotary.parts() as u64,
     });
-    let positions = super::positions(boundaries);
     match form {
         Form::Cpu => {
-            cpu::rotate(&projected, &positions, heads, rotary)?;
+            cpu::rotate(&projected, sequences.positions(), heads, rotary)?;
             Ok(projected)
         }
-        Form::Portable => portable(&projected, &positions, heads, rotary),
+        Form::Cuda => {
+            cuda::rotate(&projected, sequences, heads, rotary)?;
+            Ok(projected)
+        }
+        Form::Portable => portable(&projected, sequences.positions(), heads, rotary),
     }
 }
 

@@ -10,6 +10,7 @@ use spanbench::models::files::ModelFiles;
 use spanbench::models::{self, ModelError, Precision, SpanModel};
 use spanbench::ops::FormChoice;
 
+use super::device::device;
 use super::project;
 
 /// `expected.json` of a checkpoint.
@@ -44,14 +45,14 @@ pub fn checkpoints() -> Vec<PathBuf> {
     folders
 }
 
-/// Loads the model of a folder, on the CPU.
+/// Loads the model of a folder, on the device under test.
 pub fn load(
     folder: &Path,
     precision: Precision,
     form: FormChoice,
 ) -> Result<Box<dyn SpanModel>, ModelError> {
     let files = ModelFiles::from_directory("test", folder)?;
-    models::load(&files, &Device::Cpu, precision, form)
+    models::load(&files, &device(), precision, form)
 }
 
 /// The tensors of a golden file: sequences one after another, lengths beside them.

@@ -1,6 +1,8 @@
 //! Small matrices in f64 to hold the operations against.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
+
+use super::device::device;
 
 /// Numbers that look random and are the same every time, roughly between -2 and 2.
 pub struct Noise(pub u64);
@@ -23,12 +25,12 @@ impl Noise {
 
 pub fn tensor(matrix: &[Vec<f64>]) -> Tensor {
     let flat: Vec<f32> = matrix.iter().flatten().map(|&x| x as f32).collect();
-    Tensor::from_vec(flat, (matrix.len(), matrix[0].len()), &Device::Cpu).unwrap()
+    Tensor::from_vec(flat, (matrix.len(), matrix[0].len()), &device()).unwrap()
 }
 
 pub fn vector(values: &[f64]) -> Tensor {
     let flat: Vec<f32> = values.iter().map(|&x| x as f32).collect();
-    Tensor::from_vec(flat, values.len(), &Device::Cpu).unwrap()
+    Tensor::from_vec(flat, values.len(), &device()).unwrap()
 }
 
 pub fn assert_close(found: &Tensor, expected: &[Vec<f64>], what: &str) {

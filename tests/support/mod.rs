@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod cases;
+pub mod device;
 pub mod golden;
 pub mod matrix;
 pub mod program;

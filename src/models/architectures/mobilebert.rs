@@ -11,7 +11,8 @@ use crate::models::encoder::block::Attending;
 use crate::models::encoder::{Encoded, Encoder, attention_flops};
 use crate::models::weights::Weights;
 use crate::ops::{
-    Activation, Attention, Embedding, Form, Linear, Norm, neighbours, positions, sum_embeddings,
+    Activation, Attention, Embedding, Form, Linear, Norm, Sequences, beside, neighbours,
+    sum_embeddings,
 };
 
 const SIZES: Sizes = Sizes {
@@ -150,18 +151,22 @@ impl Embeddings {
         })
     }
 
-    fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
+    fn forward(
+        &self,
+        batch: &Batch,
+        sequences: &Sequences<'_>,
+        form: Form,
+    ) -> TensorResult<Tensor> {
         let mut words = sum_embeddings(&[(&self.words, &batch.token_ids)])?;
         if self.trigrams {
             // The next word, the word itself, the one before.
-            words = neighbours(&words, &batch.boundaries, &[1, 0, -1])?;
+            words = neighbours(&words, sequences, &[1, 0, -1], form)?;
         }
         if let Some(transformation) = &self.transformation {
             words = transformation.forward(&words)?;
         }
-        let positions = positions(&batch.boundaries);
         let others = sum_embeddings(&[
-            (&self.positions, &positions),
+            (&self.positions, sequences.positions()),
             (&self.segments, &batch.token_types),
         ])?;
         self.norm.forward_sum(words, &others)
@@ -317,7 +322,7 @@ impl Layer {
             (None, None) => self.projection.forward(&narrow)?,
         };
         if let Some(values) = &self.values {
-            projected = Tensor::cat(&[projected, values.forward(x)?], 1)?;
+            projected = beside(&[projected, values.forward(x)?], attending.form)?;
         }
         let attended = attending.attend(projected)?;
         let mut states = self.attention_output.forward_sum(&attended, &narrow)?;
@@ -353,13 +358,14 @@ struct MobileBert {
 impl Encoder for MobileBert {
     fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
         let heads = self.settings.sizes.heads;
+        let sequences = &Sequences::new(&batch.boundaries);
         let attending = Attending {
-            boundaries: &batch.boundaries,
+            sequences,
             attention: Attention::scaled(heads, self.settings.narrow / heads),
             rotary: None,
             form: self.form,
         };
-        let mut x = self.embeddings.forward(batch)?;
+        let mut x = self.embeddings.forward(batch, sequences, self.form)?;
         for layer in &self.layers {
             x = layer.forward(&x, &attending)?;
         }

@@ -15,7 +15,7 @@ use crate::models::encoder::block::Attending;
 use crate::models::encoder::{Encoded, Encoder, attention_flops};
 use crate::models::weights::Weights;
 use crate::ops::{
-    Activation, Attention, Embedding, Form, Linear, Norm, Pairing, Rotary, add, gate,
+    Activation, Attention, Embedding, Form, Linear, Norm, Pairing, Rotary, Sequences, add, gate,
     sum_embeddings,
 };
 
@@ -258,12 +258,12 @@ impl Layer {
         let attended = self
             .attention_output
             .forward(&attending.attend(projected)?)?;
-        let x = add(x, &attended)?;
+        let x = add(x, &attended, attending.form)?;
         let wide = self
             .intermediate
             .forward(&self.feed_forward_norm.forward(&x)?)?;
         let gated = gate(&wide, activation, attending.form)?;
-        add(&x, &self.output.forward(&gated)?)
+        add(&x, &self.output.forward(&gated)?, attending.form)
     }
 
     fn flops_per_token(&self) -> u64 {
@@ -298,7 +298,8 @@ impl ModernBert {
 impl Encoder for ModernBert {
     fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
         let sizes = &self.settings.sizes;
-        let longest = batch.lengths().max().unwrap_or(0);
+        let sequences = &Sequences::new(&batch.boundaries);
+        let longest = sequences.longest();
         let angles = |theta| Rotary::from_theta(theta, sizes.head_size(), longest, Pairing::Halves);
         let (full, near) = (
             angles(self.settings.full_theta),
@@ -308,7 +309,7 @@ impl Encoder for ModernBert {
         let mut x = self.embedding_norm.forward(&words)?;
         for layer in &self.layers {
             let attending = Attending {
-                boundaries: &batch.boundaries,
+                sequences,
                 attention: Attention {
                     reach: self.reach(layer.sight),
                     ..Attention::scaled(sizes.heads, sizes.head_size())

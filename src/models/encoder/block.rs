@@ -4,7 +4,9 @@ use candle_core::{Result as TensorResult, Tensor};
 
 use crate::models::ModelError;
 use crate::models::weights::Weights;
-use crate::ops::{Activation, Attention, Form, Linear, Norm, Rotary, add, attention, rotate};
+use crate::ops::{
+    Activation, Attention, Form, Linear, Norm, Rotary, Sequences, add, attention, beside, rotate,
+};
 
 /// What the tensors of a block are called, without the block's own prefix.
 #[derive(Debug, Clone, Copy)]
@@ -146,9 +148,9 @@ impl Block {
         attending: &Attending<'_>,
     ) -> TensorResult<Tensor> {
         let attended = self.attend(&self.attention_norm.forward(x)?, attending)?;
-        let x = add(x, &attended)?;
+        let x = add(x, &attended, attending.form)?;
         let wide = self.intermediate.forward(&self.output_norm.forward(&x)?)?;
-        add(&x, &self.output.forward(&wide)?)
+        add(&x, &self.output.forward(&wide)?, attending.form)
     }
 
     fn attend(&self, x: &Tensor, attending: &Attending<'_>) -> TensorResult<Tensor> {
@@ -156,7 +158,7 @@ impl Block {
             [only] => only.forward(x)?,
             several => {
                 let parts = several.iter().map(|part| part.forward(x));
-                Tensor::cat(&parts.collect::<TensorResult<Vec<_>>>()?, 1)?
+                beside(&parts.collect::<TensorResult<Vec<_>>>()?, attending.form)?
             }
         };
         self.attention_output.forward(&attending.attend(projected)?)
@@ -173,8 +175,8 @@ impl Block {
 /// How a block attends in one batch.
 #[derive(Clone, Copy)]
 pub struct Attending<'a> {
-    /// Where the sequences begin, and the end.
-    pub boundaries: &'a [usize],
+    /// Where the sequences lie.
+    pub sequences: &'a Sequences<'a>,
     /// Heads, scale and what is added to the scores.
     pub attention: Attention<'a>,
     /// By what queries and keys are turned.
@@ -192,8 +194,8 @@ impl Attending<'_> {
     pub fn attend(&self, mut projected: Tensor) -> TensorResult<Tensor> {
         if let Some(rotary) = self.rotary {
             let heads = self.attention.heads;
-            projected = rotate(projected, self.boundaries, heads, rotary, self.form)?;
+            projected = rotate(projected, self.sequences, heads, rotary, self.form)?;
         }
-        attention(&projected, self.boundaries, &self.attention, self.form)
+        attention(&projected, self.sequences, &self.attention, self.form)
     }
 }

@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::models::ModelError;
 use crate::models::config::{Fields, Sizes};
 use crate::ops::{
-    Attention, Disentangled, Form, Linear, Norm, PositionTerms, RelativeRows, neighbours,
+    Attention, Disentangled, Form, Linear, Norm, PositionTerms, RelativeRows, Sequences, neighbours,
 };
 
 /// What attention multiplies with relative positions: `pos_att_type`.
@@ -124,9 +124,15 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    fn forward(&self, embedded: &Tensor, x: &Tensor, boundaries: &[usize]) -> TensorResult<Tensor> {
+    fn forward(
+        &self,
+        embedded: &Tensor,
+        x: &Tensor,
+        sequences: &Sequences<'_>,
+        form: Form,
+    ) -> TensorResult<Tensor> {
         let offsets: Vec<isize> = (-self.reach..=self.reach).collect();
-        let mut beside = neighbours(embedded, boundaries, &offsets)?;
+        let mut beside = neighbours(embedded, sequences, &offsets, form)?;
         if self.groups > 1 {
             // A group's features of all tokens of the kernel stand together.
             let (tokens, width) = beside.dims2()?;
@@ -161,9 +167,9 @@ pub struct DisentangledEncoder {
 
 impl Encoder for DisentangledEncoder {
     fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
-        let boundaries = &batch.boundaries;
-        let embedded = self.embeddings.forward(batch)?;
-        let longest = batch.lengths().max().unwrap_or(0);
+        let sequences = &Sequences::new(&batch.boundaries);
+        let embedded = self.embeddings.forward(batch, sequences)?;
+        let longest = sequences.longest();
         let rows = self
             .distances
             .map(|distances| RelativeRows::new(longest, |distance| distances.row(distance)));
@@ -175,7 +181,7 @@ impl Encoder for DisentangledEncoder {
                 rows,
             });
             let attending = Attending {
-                boundaries,
+                sequences,
                 attention: Attention {
                     scale: self.scale,
                     disentangled,
@@ -186,7 +192,7 @@ impl Encoder for DisentangledEncoder {
             };
             x = positioned.block.forward(&x, &attending)?;
             if let Some(convolution) = self.convolution.as_ref().filter(|_| layer == 0) {
-                x = convolution.forward(&embedded, &x, boundaries)?;
+                x = convolution.forward(&embedded, &x, sequences, self.form)?;
             }
         }
         Ok(x)

@@ -1,12 +1,14 @@
 //! Token ids to the first hidden states.
 
+use std::borrow::Cow;
+
 use candle_core::{Result as TensorResult, Tensor};
 
 use crate::batch::Batch;
 use crate::models::ModelError;
 use crate::models::config::Sizes;
 use crate::models::weights::Weights;
-use crate::ops::{Embedding, Linear, Norm, positions, sum_embeddings};
+use crate::ops::{Embedding, Linear, Norm, Sequences, sum_embeddings};
 
 /// How positions are numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,19 +23,19 @@ pub enum Numbering {
 
 impl Numbering {
     /// Each token's row of the position table.
-    fn positions(self, batch: &Batch) -> Vec<u32> {
+    fn positions<'a>(self, batch: &Batch, sequences: &'a Sequences<'_>) -> Cow<'a, [u32]> {
         let Self::AfterPadding(padding) = self else {
-            return positions(&batch.boundaries);
+            return Cow::Borrowed(sequences.positions());
         };
         let mut all = Vec::with_capacity(batch.tokens());
-        for pair in batch.boundaries.windows(2) {
+        for tokens in sequences.iter() {
             let mut last = padding;
-            for &token in &batch.token_ids[pair[0]..pair[1]] {
+            for &token in &batch.token_ids[tokens] {
                 last += u32::from(token != padding);
                 all.push(if token == padding { padding } else { last });
             }
         }
-        all
+        Cow::Owned(all)
     }
 
     /// Tokens of a window at the most, with a position table of `rows` rows.
@@ -117,12 +119,12 @@ impl Embeddings {
     /// # Errors
     ///
     /// Fails where an id has no row.
-    pub fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
+    pub fn forward(&self, batch: &Batch, sequences: &Sequences<'_>) -> TensorResult<Tensor> {
         let zeros;
         let numbered;
         let mut lookups = vec![(&self.words, batch.token_ids.as_slice())];
         if let Some((table, numbering)) = &self.positions {
-            numbered = numbering.positions(batch);
+            numbered = numbering.positions(batch, sequences);
             lookups.push((table, &numbered));
         }
         if let Some(table) = &self.segments {
@@ -164,8 +166,10 @@ mod tests {
             windows: vec![0, 1],
         };
         let numbering = Numbering::AfterPadding(1);
-        assert_eq!(numbering.positions(&batch), [2, 3, 1, 4, 5, 2, 3]);
+        let sequences = Sequences::new(&batch.boundaries);
+        let positions = |numbering: Numbering| numbering.positions(&batch, &sequences).into_owned();
+        assert_eq!(positions(numbering), [2, 3, 1, 4, 5, 2, 3]);
         assert_eq!(numbering.longest(514), 512);
-        assert_eq!(Numbering::FromZero.positions(&batch), [0, 1, 2, 3, 4, 0, 1]);
+        assert_eq!(positions(Numbering::FromZero), [0, 1, 2, 3, 4, 0, 1]);
     }
 }

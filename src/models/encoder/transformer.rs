@@ -7,7 +7,7 @@ use super::embeddings::Embeddings;
 use super::{Encoder, attention_flops};
 use crate::batch::Batch;
 use crate::models::config::Sizes;
-use crate::ops::{Attention, Form, Norm, RelativeBias, Rotary};
+use crate::ops::{Attention, Form, Norm, RelativeBias, Rotary, Sequences};
 
 /// Embeddings, blocks, and what differs among the architectures made of them.
 pub struct Transformer {
@@ -48,8 +48,9 @@ impl Transformer {
 
 impl Encoder for Transformer {
     fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
+        let sequences = &Sequences::new(&batch.boundaries);
         let attending = Attending {
-            boundaries: &batch.boundaries,
+            sequences,
             attention: Attention {
                 bias: self.bias.as_ref(),
                 ..Attention::scaled(self.sizes.heads, self.sizes.head_size())
@@ -57,7 +58,7 @@ impl Encoder for Transformer {
             rotary: self.rotary.as_ref(),
             form: self.form,
         };
-        let mut x = self.embeddings.forward(batch)?;
+        let mut x = self.embeddings.forward(batch, sequences)?;
         for &block in &self.order {
             let block = &self.blocks[block];
             x = match self.final_norm {

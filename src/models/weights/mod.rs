@@ -360,8 +360,9 @@ impl<'a> Weights<'a> {
         features: usize,
     ) -> Result<Embedding, ModelError> {
         let name = format!("{name}.weight");
-        if self.form == Form::Portable {
-            return Ok(Embedding::new(self.get(&name, &[rows, features])?));
+        if self.form != Form::Cpu {
+            let table = self.get(&name, &[rows, features])?;
+            return Ok(Embedding::new(table, self.form));
         }
         let table = self.take(&name, &[rows, features])?;
         let bytes = table.shared(self.files);
