@@ -4,22 +4,30 @@ use super::CellError;
 use super::answer::Line;
 use super::timed::{self, TimedPass, Timing};
 use super::work::Process;
+use crate::measure::device_memory::DeviceMemory;
 use crate::measure::energy::{Energy, EnergyError, EnergyMeter, EnergyReading};
+use crate::measure::gpu::CardWatch;
 use crate::measure::memory::{MemorySample, MemoryWatch, PhaseMemory};
 use crate::measure::noise::{Noise, Reading};
 use crate::measure::scenario::find_rate::{self, FoundRate, Probe};
 use crate::measure::scenario::rules::Scenario;
 use crate::measure::system_files::SystemFiles;
-use crate::record::wire::{WireEnergy, WireGrowth, WireMemory};
+use crate::record::wire::{WireCardUse, WireEnergy, WireGrowth, WireMemory};
 
 /// Phases that not every repetition has: what they took is no figure of the cell.
 const OF_ONE_REPETITION: [&str; 5] = ["accuracy", "score", "analysis", "profile", "find_rate"];
+
+/// Whether every repetition has that phase.
+pub(super) fn is_of_all(phase: &str) -> bool {
+    !OF_ONE_REPETITION.contains(&phase)
+}
 
 /// What was measured.
 pub(super) struct Measured {
     pub timed: TimedPass,
     pub energy: WireEnergy,
     pub noise: Noise,
+    pub card: Option<WireCardUse>,
     pub samples: Vec<MemorySample>,
 }
 
@@ -84,12 +92,15 @@ impl Process<'_> {
         self.progress.phase("timed");
         let meter = EnergyMeter::open(&SystemFiles::here());
         let first = meter.as_ref().map(EnergyMeter::read);
+        let card = CardWatch::start(&self.device.device);
         let before = Reading::now();
         let timed = timed::perform(line, timing, tokens_of, &mut self.clock, self.progress)?;
         let noise = Noise::between(&before, &Reading::now());
+        let card = card.and_then(CardWatch::finish);
         let samples = self.memory.samples();
         self.clock.end("idle");
         self.memory.mark("timed");
+        self.device_memory.mark(true);
         let energy = match (&meter, first) {
             (Ok(meter), Ok(first)) => spent(meter, first),
             (Err(fault), _) | (_, Err(fault)) => Err(fault.to_string()),
@@ -100,6 +111,7 @@ impl Process<'_> {
                 WireEnergy::new(&energy, questions)
             }),
             noise,
+            card: card.map(|card| WireCardUse::new(&card, questions)),
             samples,
             timed,
         })
@@ -122,15 +134,13 @@ fn spent(meter: &EnergyMeter, first: Result<EnergyReading, EnergyError>) -> Resu
 /// The memory of a process. Its peaks are those of the phases that every repetition has, so that
 /// repetitions can be compared.
 pub(super) fn wire_memory(
-    memory: &MemoryWatch,
+    (memory, device_memory): (&MemoryWatch, &DeviceMemory),
     weights_bytes: u64,
     samples: &[MemorySample],
 ) -> WireMemory {
     let phases = memory.phases();
     let peak = |figure: fn(&PhaseMemory) -> Option<u64>| {
-        let own = phases
-            .iter()
-            .filter(|phase| !OF_ONE_REPETITION.contains(&phase.phase));
+        let own = phases.iter().filter(|phase| is_of_all(phase.phase));
         own.filter_map(figure).max()
     };
     let of = |name: &str, figure: fn(&PhaseMemory) -> Option<u64>| {
@@ -148,7 +158,7 @@ pub(super) fn wire_memory(
         activations_peak_bytes: timed
             .zip(loaded)
             .map(|(most, loaded)| most.saturating_sub(loaded)),
-        device_peak_bytes: None,
+        device_peak_bytes: device_memory.peak_bytes(),
         phases: phases.iter().map(Into::into).collect(),
         growth: WireGrowth::of(samples),
     }

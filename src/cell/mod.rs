@@ -8,6 +8,7 @@ pub mod child;
 pub mod failure;
 pub mod fetch;
 pub mod figures;
+mod fitting;
 pub mod inputs;
 pub mod isolate;
 pub mod kept;

@@ -40,6 +40,8 @@ pub fn repetition(spec: &CellSpec, work: &Work, roofline: Option<&Roofline>) -> 
     doubts.extend(peak_doubt(&throughput));
     doubts.extend(steadiness_doubts(&steadiness));
     doubts.extend(work.noise.warnings.iter().cloned());
+    let card = work.card.iter().flat_map(|card| &card.doubts);
+    doubts.extend(card.cloned());
     doubts.extend(work.memory.growth_doubt());
     let window_ns: Vec<u64> = if offline {
         samples.window_forward_ns().collect()
@@ -57,6 +59,7 @@ pub fn repetition(spec: &CellSpec, work: &Work, roofline: Option<&Roofline>) -> 
         energy: work.energy.clone(),
         steadiness,
         noise: work.noise.clone(),
+        card: work.card.clone(),
         quantization_from_cache: work.quantization_from_cache,
         phases_s: work.phases_s.clone(),
         wall_s: work.wall_s,

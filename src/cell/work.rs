@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Line, Progress};
 use super::answered::{self, Answered};
+use super::fitting::Fitting;
 use super::measured::{self, Measured};
 use super::profiling::{self, ProfiledPass};
 use super::scoring::{self, Scoring};
@@ -18,7 +19,9 @@ use crate::analysis::wire::WireAnalysis;
 use crate::dataset::Dataset;
 use crate::device::{DeviceError, OpenDevice};
 use crate::hub::Progress as HubProgress;
+use crate::measure::device_memory::DeviceMemory;
 use crate::measure::environment::Environment;
+use crate::measure::gpu;
 use crate::measure::memory::MemoryWatch;
 use crate::measure::phases::PhaseClock;
 use crate::models::files::ModelFiles;
@@ -26,8 +29,8 @@ use crate::models::{self, ModelDescription, ModelError, Precision, SpanModel};
 use crate::ops::FormChoice;
 use crate::record::QuestionResult;
 use crate::record::wire::{
-    ShardOf, WireAccuracy, WireDataset, WireEnergy, WireEnvironment, WireMemory, WireMemorySamples,
-    WireModel, WireNoise, WireProtocol, WireShard, phases,
+    ShardOf, WireAccuracy, WireCard, WireCardUse, WireDataset, WireEnergy, WireEnvironment,
+    WireMemory, WireMemorySamples, WireModel, WireNoise, WireProtocol, WireShard, phases,
 };
 use crate::score::Protocol;
 use crate::tokenizer;
@@ -82,6 +85,9 @@ pub struct Work {
     pub energy: WireEnergy,
     /// What else went on during it.
     pub noise: WireNoise,
+    /// What the NVIDIA card did during it.
+    #[serde(default)]
+    pub card: Option<WireCardUse>,
     /// The machine and the build.
     pub environment: WireEnvironment,
     /// Consecutive phases in seconds.
@@ -149,7 +155,8 @@ pub(super) struct Process<'a> {
     started: SystemTime,
     pub(super) clock: PhaseClock,
     pub(super) memory: MemoryWatch,
-    device: OpenDevice,
+    pub(super) device_memory: DeviceMemory,
+    pub(super) device: OpenDevice,
     pub(super) progress: &'a dyn Progress,
     /// How long a turn is, where others compute while this waits.
     turn: Option<Duration>,
@@ -158,11 +165,15 @@ pub(super) struct Process<'a> {
 impl<'a> Process<'a> {
     fn begin(job: &Job, progress: &'a dyn Progress) -> Result<Self, DeviceError> {
         progress.phase("device");
+        let (started, clock, memory) =
+            (SystemTime::now(), PhaseClock::start(), MemoryWatch::start());
+        let device = job.spec.settings.device.open()?;
         let mut process = Self {
-            started: SystemTime::now(),
-            clock: PhaseClock::start(),
-            memory: MemoryWatch::start(),
-            device: job.spec.settings.device.open()?,
+            started,
+            clock,
+            memory,
+            device_memory: DeviceMemory::follow(&device.device),
+            device,
             progress,
             turn: job.turn,
         };
@@ -199,10 +210,11 @@ impl<'a> Process<'a> {
         self.progress.phase("model_load");
         let device = &self.device.device;
         let model = load(files, device, settings.precision, settings.ops)?;
+        let model = Fitting::new(model);
         let windower = windower(files, model.description(), settings.windows)?;
         self.end("model_load");
         let line = Line {
-            model: &*model,
+            model: &model,
             windower: &windower,
             dataset,
             settings: scoring::answer_settings(settings, protocol),
@@ -216,7 +228,8 @@ impl<'a> Process<'a> {
         self.end("warm_up");
         let measured = self.measure(&settings.timing, &line)?;
         let profiled = self.profile(job, &line)?;
-        let work = self.work(spec, &line, files, accuracy, warm_up, measured, profiled);
+        let mut work = self.work(spec, &line, files, accuracy, warm_up, measured, profiled);
+        work.warnings.extend(model.warning());
         Ok(Work {
             shard: answered.and_then(|answered| shard(spec, &work, dataset, &answered)),
             ..work
@@ -270,6 +283,7 @@ impl<'a> Process<'a> {
     pub(super) fn end(&mut self, phase: &'static str) {
         self.clock.end(phase);
         self.memory.mark(phase);
+        self.device_memory.mark(measured::is_of_all(phase));
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -286,7 +300,10 @@ impl<'a> Process<'a> {
         let turns = self.turn.is_some();
         let protocol = sections::wire_protocol(spec, &line.settings, line.dataset, self.turn);
         let counts = accuracy.as_ref().map(|pass| (pass.windows, pass.tokens));
-        let environment = WireEnvironment::new(Environment::read(), spec.settings.threads);
+        let environment = WireEnvironment {
+            card: gpu::card(&self.device.device).map(WireCard::from),
+            ..WireEnvironment::new(Environment::read(), spec.settings.threads)
+        };
         let description = line.model.description();
         let quantization = description.quantization.as_ref();
         let mut warnings = sections::warnings(line.dataset, &environment, &self.device);
@@ -303,13 +320,14 @@ impl<'a> Process<'a> {
             warm_up,
             profiled,
             memory: measured::wire_memory(
-                &self.memory,
+                (&self.memory, &self.device_memory),
                 description.weights_bytes,
                 &measured.samples,
             ),
             memory_samples: measured.samples.as_slice().into(),
             energy: measured.energy,
             noise: WireNoise::new(&measured.noise, environment.cores_used, turns),
+            card: measured.card,
             timed: measured.timed,
             environment,
             phases_s: serde_json::Map::new(),

@@ -3,8 +3,10 @@
 mod cgroup;
 pub mod cpu_set;
 pub mod death;
+pub mod device_memory;
 pub mod energy;
 pub mod environment;
+pub mod gpu;
 pub mod latency;
 #[cfg(test)]
 mod machines;

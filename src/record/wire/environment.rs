@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{WireLimits, WirePlatform, WireProcessor};
+use super::{WireCard, WireLimits, WirePlatform, WireProcessor};
 use crate::measure::environment::Environment;
 
 /// The machine and the build.
@@ -33,6 +33,9 @@ pub struct WireEnvironment {
     /// What lies between this process and the hardware; older records lack it.
     #[serde(default)]
     pub platform: WirePlatform,
+    /// The NVIDIA card that computed; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<WireCard>,
     /// Version of spanbench.
     pub tool_version: String,
     /// Its git commit.
@@ -64,6 +67,7 @@ impl WireEnvironment {
         let build = environment.build;
         let features = environment.cpu_features.iter();
         Self {
+            card: None,
             cpu_model: environment.cpu_model,
             architecture: environment.architecture.to_owned(),
             cpu_features: features.map(ToString::to_string).collect(),

@@ -3,6 +3,7 @@
 mod accuracy;
 mod environment;
 mod failure;
+mod gpu;
 mod host;
 mod machine;
 mod merged;
@@ -19,6 +20,7 @@ use crate::measure::roofline::WireRoofline;
 pub use accuracy::WireAccuracy;
 pub use environment::WireEnvironment;
 pub use failure::{WireError, WireFailure};
+pub use gpu::{WireCard, WireCardUse};
 pub use host::{WireLimits, WirePlatform, WireProcessor};
 pub use machine::{
     WireEnergy, WireGrowth, WireMemory, WireMemorySamples, WireNoise, WirePhaseMemory,

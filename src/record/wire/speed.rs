@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{WireEnergy, WireMemory, WireMemorySamples, WireNoise, WireScenario};
+use super::{WireCardUse, WireEnergy, WireMemory, WireMemorySamples, WireNoise, WireScenario};
 use crate::cell::samples::Samples;
 use crate::measure::latency::Latencies;
 
@@ -72,6 +72,9 @@ pub struct WireRepetition {
     pub steadiness: WireSteadiness,
     /// What else went on while it ran.
     pub noise: WireNoise,
+    /// What the NVIDIA card did during the timed pass; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<WireCardUse>,
     /// Whether it was known from an earlier load which layers lose too much in eight bits; absent in
     /// other precisions and where that is not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]

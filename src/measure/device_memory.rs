@@ -1,0 +1,82 @@
+//! Memory of an accelerator that this process's tensors take.
+
+use candle_core::Device;
+
+/// Follows the memory of a device over the phases of a run.
+#[derive(Debug)]
+pub struct DeviceMemory {
+    device: Device,
+    peak_bytes: Option<u64>,
+}
+
+impl DeviceMemory {
+    /// Follows the memory of `device` from here on.
+    pub fn follow(device: &Device) -> Self {
+        // Whatever was before is none of this run's.
+        take_peak(device);
+        Self {
+            device: device.clone(),
+            peak_bytes: None,
+        }
+    }
+
+    /// The end of a phase, whose peak may be none of the run's.
+    pub fn mark(&mut self, counts: bool) {
+        let peak = take_peak(&self.device).filter(|_| counts);
+        self.peak_bytes = self.peak_bytes.max(peak);
+    }
+
+    /// The most that tensors took in all phases that count; nothing on a CPU, nor where the device does
+    /// not tell.
+    pub fn peak_bytes(&self) -> Option<u64> {
+        self.peak_bytes
+    }
+}
+
+/// The most memory taken since the last time this was asked.
+fn take_peak(device: &Device) -> Option<u64> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => cuda::take_peak(device),
+        _ => None,
+    }
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use std::ffi::c_void;
+    use std::ptr::from_mut;
+
+    use candle_core::cuda_backend::CudaDevice;
+    use candle_core::cuda_backend::cudarc::driver::result::{device, mem_pool};
+    use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute;
+
+    /// The watermark of the pool that all tensors are taken from, which is set back to what is taken now.
+    pub(super) fn take_peak(of: &CudaDevice) -> Option<u64> {
+        let stream = of.cuda_stream();
+        stream.context().bind_to_thread().ok()?;
+        let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH;
+        let (mut peak, mut zero) = (0_u64, 0_u64);
+        // SAFETY: the device is open, and the attribute is a number of 64 bits, to which 0 may be written.
+        unsafe {
+            let pool = device::get_default_mem_pool(stream.context().cu_device()).ok()?;
+            let value = from_mut(&mut peak).cast::<c_void>();
+            mem_pool::get_attribute(pool, attribute, value).ok()?;
+            let value = from_mut(&mut zero).cast::<c_void>();
+            mem_pool::set_attribute(pool, attribute, value).ok()?;
+        }
+        Some(peak)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cpu_has_no_memory_of_its_own() {
+        let mut memory = DeviceMemory::follow(&Device::Cpu);
+        memory.mark(true);
+        assert_eq!(memory.peak_bytes(), None);
+    }
+}
