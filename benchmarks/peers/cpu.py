@@ -8,10 +8,10 @@
 MODEL_DIR holds a BERT question-answering checkpoint (model_type "bert") with its tokenizer; --shape takes random weights
 of that shape instead, with its tokeniser, for speed alone. Each peer is a process that has loaded its model and is stopped
 (SIGSTOP) while others compute; in each round each computes all windows once, and the order is turned by one from round to
-round. Before the rounds a peer
-tries its ways (batch sizes, streams) and keeps the fastest. Windows are run_qa.py's (384 tokens, overlap 128), sorted by
-length and padded to the longest of the batch. Only forward passes are timed: `throughput.windows_per_s` is spanbench's own. Peak memory is the most anonymous memory a process had from
-its start on (RssAnon); spanbench's holds the data set and its answers too.
+round. Before the rounds a peer tries its ways (batch sizes, streams) and keeps the fastest. Windows are run_qa.py's (384
+tokens, overlap 128), sorted by length and padded to the longest of the batch. Only forward passes are timed:
+`throughput.windows_per_s` is spanbench's own. Peak memory is the most anonymous memory a process had from its start on
+(RssAnon); spanbench's holds the data set and its answers too.
 
 The table has medians over the rounds, and of the ratios of spanbench to each peer of its precision within a round.
 """
@@ -37,10 +37,7 @@ class Peer:
     """A process that waits for a line and computes all windows."""
 
     def __init__(self, args, engine, folder, model):
-        if engine.startswith("candle-"):
-            self.command = [args.candle, model, folder, str(args.threads)]
-        else:
-            self.command = [sys.executable, HERE / "worker.py", engine, folder, str(args.threads), model]
+        self.command = self.command_of(args, engine, folder, model)
         self.environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(args.threads),
                             "RAYON_NUM_THREADS": str(args.threads), "TOKENIZERS_PARALLELISM": "false"}
         self.engine, self.windows, self.log = engine, args.windows, f"{folder}/{engine}.log"
@@ -51,6 +48,11 @@ class Peer:
         self.start([self.how])
         self.answer()
         self.pause()
+
+    def command_of(self, args, engine, folder, model):
+        if engine.startswith("candle-"):
+            return [args.candle, model, folder, str(args.threads)]
+        return [sys.executable, HERE / "worker.py", engine, folder, str(args.threads), model]
 
     def start(self, more):
         self.process = subprocess.Popen(self.command + more, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -89,6 +91,8 @@ class Spanbench:
     """A run a round; its timed pass alone counts."""
 
     how = "as it is"
+    more = ["--device", "cpu", "--roofline"]
+    peak = "rss_anon_peak_bytes"
 
     def __init__(self, args, engine, folder, model):
         self.args, self.dtype, self.model = args, engine.split("-")[1], model
@@ -96,8 +100,8 @@ class Spanbench:
     def round(self):
         args = self.args
         with tempfile.TemporaryDirectory() as out:
-            command = [args.spanbench, "run", "--model", self.model, "--dataset", args.dataset, "--dtype", self.dtype, "--device", "cpu",
-                       "--threads", str(args.threads), "--min-duration", "0s", "--resamples", "10", "--roofline", "--out", f"{out}/run", "--json"]
+            command = [args.spanbench, "run", "--model", self.model, "--dataset", args.dataset, "--dtype", self.dtype,
+                       *self.more, "--threads", str(args.threads), "--min-duration", "0s", "--resamples", "10", "--out", f"{out}/run", "--json"]
             command += ["--limit", str(args.questions)] if args.questions else []
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode:
@@ -106,7 +110,7 @@ class Spanbench:
         if record["dataset"]["windows"] != args.windows:
             sys.exit(f"spanbench has {record['dataset']['windows']} windows, the peers {args.windows}")
         throughput = record["throughput"]
-        return {"windows_per_s": throughput["windows_per_s"], "peak_bytes": record["memory"]["rss_anon_peak_bytes"],
+        return {"windows_per_s": throughput["windows_per_s"], "peak_bytes": record["memory"][self.peak] or 0,
                 "f1": record["accuracy"]["f1"], "peak_fraction": throughput.get("peak_fraction")}
 
     def stop(self):
@@ -182,29 +186,29 @@ def best(rows):
     return found
 
 
-def arguments():
-    parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
+def arguments(about, engines):
+    parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, description=about)
     parser.add_argument("--model", required=True)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--questions", type=int, help="the first so many alone")
-    parser.add_argument("--shape", help="random weights of this shape: bert-base")
+    parser.add_argument("--shape", help="random weights of this shape: bert-base or bert-large")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--engines", default=ENGINES)
+    parser.add_argument("--engines", default=engines)
     parser.add_argument("--spanbench", default="target/release/spanbench")
     parser.add_argument("--candle", default="target/release/examples/candle_bert")
     parser.add_argument("--json", help="where to write everything")
-    return parser.parse_args()
+    return parser
 
 
-def main():
-    args = arguments()
+def compare(args, spanbench, peer, exports, machine):
+    """Everything in turns; `spanbench` and `peer` are what an engine is made by, `machine` is what the JSON says of it."""
     engines = args.engines.split(",")
     with tempfile.TemporaryDirectory() as folder:
         tell = lambda text: print(text, file=sys.stderr, flush=True)
         tell("preparing windows and models")
-        code = "import sys; sys.path.insert(0, sys.argv[1]); from prepare import prepare; print(prepare(*sys.argv[2:4], int(sys.argv[4]) or None, *sys.argv[5:]))"
-        prepared = subprocess.run([sys.executable, "-c", code, HERE, args.model, args.dataset, str(args.questions or 0), args.shape or "", folder],
+        code = "import sys; sys.path.insert(0, sys.argv[1]); from prepare import prepare; print(prepare(*sys.argv[2:4], int(sys.argv[4]) or None, *sys.argv[5:7], bool(sys.argv[7])))"
+        prepared = subprocess.run([sys.executable, "-c", code, HERE, args.model, args.dataset, str(args.questions or 0), args.shape or "", folder, "yes" if exports else ""],
                                   stdout=subprocess.PIPE, stderr=open(f"{folder}/prepare.log", "w"), text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
         if prepared.returncode:
             sys.exit(Path(f"{folder}/prepare.log").read_text()[-3000:])
@@ -212,7 +216,7 @@ def main():
         args.windows = len(json.loads((Path(folder) / "answers.json").read_text())["windows"])
         running, about = {}, {}
         for engine in engines:
-            kind = Spanbench if engine.startswith("spanbench-") else Peer
+            kind = spanbench if engine.startswith("spanbench-") else peer
             running[engine] = kind(args, engine, folder, model)
             tell(f"{engine}: {running[engine].how}")
         rounds = {engine: [] for engine in engines}
@@ -229,10 +233,15 @@ def main():
     for found in best(rows):
         print(f"{found['precision']}: {found['ratio']:.2f} x the best peer, {found['best_peer']}")
     if args.json:
-        cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
-        kept = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "processor": cpu, "threads": args.threads, "windows": args.windows,
+        kept = {"date": time.strftime("%Y-%m-%d", time.gmtime()), **machine, "threads": args.threads, "windows": args.windows,
                 "model": args.shape or args.model, "dataset": Path(args.dataset).name, "rows": rows, "best": best(rows), "rounds": rounds}
         Path(args.json).write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def main():
+    args = arguments(__doc__, ENGINES).parse_args()
+    processor = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    compare(args, Spanbench, Peer, True, {"processor": processor})
 
 
 if __name__ == "__main__":

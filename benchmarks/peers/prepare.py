@@ -10,7 +10,8 @@ import torch
 import transformers
 
 MAX_LENGTH, OVERLAP = 384, 128
-SHAPES = {"bert-base": dict(hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072)}
+SHAPES = {"bert-base": dict(hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072),
+          "bert-large": dict(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096)}
 CALIBRATION_WINDOWS = 100
 
 
@@ -98,13 +99,14 @@ def export(model, folder):
     openvino.save_model(quantized, folder / "int8.xml", compress_to_fp16=False)
 
 
-def prepare(model, dataset, questions, shape, folder):
-    """Everything, into `folder`; gives the checkpoint's folder."""
+def prepare(model, dataset, questions, shape, folder, exports=True):
+    """Everything, into `folder`; gives the checkpoint's folder. `exports` are the formats of the CPU's peers."""
     transformers.logging.set_verbosity_error()
     folder = Path(folder)
     if shape:
         random_model(model, shape, folder / "model")
         model = folder / "model"
     cut(model, dataset, questions, folder)
-    export(model, folder)
+    if exports:
+        export(model, folder)
     return str(model)

@@ -148,11 +148,11 @@ def one_by_one(load):
 WAYS = {"torch": torch_ways, "onnxruntime": onnxruntime_ways, "openvino": openvino_ways}
 
 
-def choose(ways, windows):
+def choose(ways, windows, tried_on=TRIED_ON):
     """The name of the way that is fastest on some windows: the best of three turns, for machines are not always quiet."""
     most = max(BATCHES)
     groups = -(-len(windows.lengths) // most)
-    chosen = range(0, groups, max(1, groups * most // TRIED_ON))
+    chosen = range(0, groups, max(1, groups * most // tried_on))
     tried = []
     for name, size, make in ways:
         # The same windows for each, in whole batches of the largest size.
