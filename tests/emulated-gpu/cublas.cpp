@@ -6,6 +6,7 @@
 
 #define SPANBENCH_EMULATED
 #include "emulated.hpp"
+#include "stream.hpp"
 
 namespace {
 
@@ -42,8 +43,7 @@ void put(int kind, void *numbers, size_t place, float x) {
 }
 bool known(int kind) { return kind == F32 || kind == F16 || kind == BF16; }
 
-int multiply(const Description &how, float alpha, const void *a, const Layout &la, const void *b, const Layout &lb,
-             float beta, const void *c, void *d, const Layout &ld) {
+int check(const Description &how, const Layout &la, const Layout &lb, const Layout &ld) {
     if (how.compute != COMPUTE_F32 || how.scale != F32) { return NOT_SUPPORTED; }
     if (!known(la.kind) || la.kind != lb.kind || la.kind != ld.kind) { return NOT_SUPPORTED; }
     if (how.epilogue != EPILOGUE_NONE && how.epilogue != EPILOGUE_BIAS) { return NOT_SUPPORTED; }
@@ -55,6 +55,12 @@ int multiply(const Description &how, float alpha, const void *a, const Layout &l
     for (const Layout *layout : {&la, &lb, &ld}) {
         if (layout->distance < (int64_t)layout->rows || layout->batch != ld.batch) { return INVALID_VALUE; }
     }
+    return SUCCESS;
+}
+
+void multiply(const Description &how, float alpha, const void *a, const Layout &la, const void *b, const Layout &lb,
+              float beta, const void *c, void *d, const Layout &ld) {
+    const uint64_t depth = how.transposed_a ? la.rows : la.columns, rows = ld.rows, columns = ld.columns;
     for (int which = 0; which < ld.batch; ++which) {
         for (uint64_t column = 0; column < columns; ++column) {
             for (uint64_t row = 0; row < rows; ++row) {
@@ -72,7 +78,6 @@ int multiply(const Description &how, float alpha, const void *a, const Layout &l
             }
         }
     }
-    return SUCCESS;
 }
 
 template <typename T> int make(void **handle, T value) {
@@ -137,8 +142,12 @@ int cublasLtMatmulAlgoGetHeuristic(void *, void *, void *, void *, void *, void 
     return SUCCESS;
 }
 int cublasLtMatmul(void *, void *description, const void *alpha, const void *a, void *la, const void *b, void *lb,
-                   const void *beta, const void *c, void *, void *d, void *ld, const void *, void *, size_t, void *) {
-    return multiply(*(Description *)description, *(const float *)alpha, a, *(Layout *)la, b, *(Layout *)lb,
-                    *(const float *)beta, c, d, *(Layout *)ld);
+                   const void *beta, const void *c, void *, void *d, void *ld, const void *, void *, size_t, void *stream) {
+    const Description how = *(Description *)description;
+    const Layout of_a = *(Layout *)la, of_b = *(Layout *)lb, of_d = *(Layout *)ld;
+    const float scale = *(const float *)alpha, kept = *(const float *)beta;
+    if (int fault = check(how, of_a, of_b, of_d)) { return fault; }
+    ((Stream *)stream)->later([=] { multiply(how, scale, a, of_a, b, of_b, kept, c, d, of_d); });
+    return SUCCESS;
 }
 }

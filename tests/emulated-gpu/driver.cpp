@@ -1,5 +1,6 @@
-// What the program calls of NVIDIA's driver, on a GPU that is not there: memory is the program's own, kernels are those
-// of kernels.cpp, and all is done at once. Numbers of attributes and errors are those of cuda.h.
+// What the program calls of NVIDIA's driver, on GPUs that are not there: memory is the program's own, kernels are those
+// of kernels.cpp. What a stream is asked for is done as late as it may be, when somebody waits for it: what the program
+// touches too early is then not there yet. Numbers of attributes and errors are those of cuda.h.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -8,13 +9,17 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
+#include <string>
 #include <sys/mman.h>
 
 #include "kernels.hpp"
+#include "stream.hpp"
 
 namespace {
 
-constexpr int SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 101, NOT_FOUND = 500, NOT_SUPPORTED = 801;
+constexpr int SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 101, NOT_FOUND = 500, NOT_READY = 600,
+              NOT_SUPPORTED = 801;
 constexpr size_t PAGE = 4096;
 constexpr size_t TOTAL_BYTES = (size_t)8 << 30;
 
@@ -43,19 +48,46 @@ int allocate(uint64_t *address, size_t bytes) {
     return SUCCESS;
 }
 
-int release(uint64_t address) {
+// Memory that is given back is the pool's at once; its pages are there until the stream has come so far.
+int release(uint64_t address, Stream &stream) {
     std::lock_guard<std::mutex> lock(guard);
     auto found = allocations.find(address);
     if (found == allocations.end()) { return INVALID_VALUE; }
-    allocated -= found->second.bytes;
-    munmap(found->second.pages, found->second.mapped);
+    const Allocation own = found->second;
+    allocated -= own.bytes;
     allocations.erase(found);
+    stream.later([own] { munmap(own.pages, own.mapped); });
     return SUCCESS;
 }
 
-int copy(uint64_t into, const void *from, size_t bytes) {
-    std::memmove((void *)into, from, bytes);
+// The computer's own memory that devices copy from and to by themselves: where each begins, and its end.
+std::map<uintptr_t, uintptr_t> pinned;
+bool is_pinned(const void *address, size_t bytes) {
+    std::lock_guard<std::mutex> lock(guard);
+    auto after = pinned.upper_bound((uintptr_t)address);
+    return after != pinned.begin() && (uintptr_t)address + bytes <= (--after)->second;
+}
+
+std::mutex streams_guard;
+std::set<Stream *> streams;
+Stream default_stream;
+
+Stream &stream_at(void *handle) { return handle ? *(Stream *)handle : default_stream; }
+
+struct Event {
+    Stream *stream = nullptr;
+    bool done = true;
+    std::chrono::steady_clock::time_point moment;
+};
+
+int copy_later(uint64_t into, uint64_t from, size_t bytes, void *stream) {
+    stream_at(stream).later([=] { std::memmove((void *)into, (const void *)from, bytes); });
     return SUCCESS;
+}
+
+int device_count() {
+    const char *count = std::getenv("SPANBENCH_EMULATED_CARDS");
+    return count ? std::atoi(count) : 1;
 }
 
 } // namespace
@@ -65,10 +97,10 @@ extern "C" {
 int cuInit(unsigned) { return SUCCESS; }
 int cuDeviceGet(int *device, int number) {
     *device = number;
-    return number == 0 ? SUCCESS : NO_DEVICE;
+    return number >= 0 && number < device_count() ? SUCCESS : NO_DEVICE;
 }
 int cuDeviceGetCount(int *count) {
-    *count = 1;
+    *count = device_count();
     return SUCCESS;
 }
 int cuDeviceGetName(char *name, int length, int) {
@@ -102,7 +134,11 @@ int cuCtxGetCurrent(void **context) {
     return SUCCESS;
 }
 int cuCtxSetCurrent(void *) { return SUCCESS; }
-int cuCtxSynchronize() { return SUCCESS; }
+int cuCtxSynchronize() {
+    std::lock_guard<std::mutex> lock(streams_guard);
+    for (Stream *stream : streams) { stream->finish(); }
+    return SUCCESS;
+}
 int cuCtxDestroy_v2(void *) { return SUCCESS; }
 int cuGetErrorName(int, const char **name) {
     *name = "error of the emulated GPU";
@@ -120,43 +156,78 @@ int cuGetErrorString(int error, const char **text) {
 }
 
 int cuStreamCreate(void **stream, unsigned) {
-    *stream = std::malloc(1);
+    std::lock_guard<std::mutex> lock(streams_guard);
+    *stream = *streams.insert(new Stream).first;
     return SUCCESS;
 }
-int cuStreamDestroy_v2(void *stream) {
-    std::free(stream);
+int cuStreamDestroy_v2(void *handle) {
+    // It stays, for events may name it.
+    ((Stream *)handle)->finish();
     return SUCCESS;
 }
-int cuStreamSynchronize(void *) { return SUCCESS; }
-int cuStreamWaitEvent(void *, void *, unsigned) { return SUCCESS; }
+int cuStreamSynchronize(void *stream) {
+    stream_at(stream).finish();
+    return SUCCESS;
+}
+int cuStreamWaitEvent(void *, void *, unsigned) { return NOT_SUPPORTED; }
 int cuStreamIsCapturing(void *, int *status) {
     *status = 0;
     return SUCCESS;
 }
 int cuEventCreate(void **event, unsigned) {
-    *event = new std::chrono::steady_clock::time_point;
+    *event = new Event;
     return SUCCESS;
 }
-int cuEventDestroy_v2(void *event) {
-    delete (std::chrono::steady_clock::time_point *)event;
+int cuEventDestroy_v2(void *handle) {
+    Event *event = (Event *)handle;
+    // Nobody waits for what it was to tell of.
+    if (event->stream) { event->stream->later([event] { delete event; }); } else { delete event; }
     return SUCCESS;
 }
-int cuEventRecord(void *event, void *) {
-    *(std::chrono::steady_clock::time_point *)event = std::chrono::steady_clock::now();
+int cuEventRecord(void *handle, void *stream) {
+    Event *event = (Event *)handle;
+    event->stream = &stream_at(stream);
+    event->done = false;
+    event->stream->later([event] {
+        event->moment = std::chrono::steady_clock::now();
+        event->done = true;
+    });
     return SUCCESS;
 }
-int cuEventSynchronize(void *) { return SUCCESS; }
-int cuEventQuery(void *) { return SUCCESS; }
+int cuEventSynchronize(void *handle) {
+    Event *event = (Event *)handle;
+    if (event->stream) { event->stream->finish_until(event->done); }
+    return SUCCESS;
+}
+int cuEventQuery(void *handle) { return ((Event *)handle)->done ? SUCCESS : NOT_READY; }
 int cuEventElapsedTime_v2(float *ms, void *start, void *end) {
-    using Time = std::chrono::steady_clock::time_point;
-    *ms = std::chrono::duration<float, std::milli>(*(Time *)end - *(Time *)start).count();
+    const Event &first = *(Event *)start, &last = *(Event *)end;
+    if (!first.done || !last.done) { return NOT_READY; }
+    *ms = std::chrono::duration<float, std::milli>(last.moment - first.moment).count();
     return SUCCESS;
 }
 
 int cuMemAllocAsync(uint64_t *address, size_t bytes, void *) { return allocate(address, bytes); }
-int cuMemFreeAsync(uint64_t address, void *) { return release(address); }
+int cuMemFreeAsync(uint64_t address, void *stream) { return release(address, stream_at(stream)); }
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) { return allocate(address, bytes); }
-int cuMemFree_v2(uint64_t address) { return release(address); }
+int cuMemFree_v2(uint64_t address) {
+    cuCtxSynchronize();
+    return release(address, default_stream);
+}
+int cuMemHostAlloc(void **memory, size_t bytes, unsigned) {
+    *memory = std::aligned_alloc(PAGE, (bytes + PAGE - 1) / PAGE * PAGE);
+    std::memset(*memory, 0xff, bytes);
+    std::lock_guard<std::mutex> lock(guard);
+    pinned[(uintptr_t)*memory] = (uintptr_t)*memory + bytes;
+    return SUCCESS;
+}
+int cuMemFreeHost(void *memory) {
+    cuCtxSynchronize();
+    std::lock_guard<std::mutex> lock(guard);
+    pinned.erase((uintptr_t)memory);
+    std::free(memory);
+    return SUCCESS;
+}
 int cuMemGetInfo_v2(size_t *free, size_t *total) {
     *free = TOTAL_BYTES - allocated;
     *total = TOTAL_BYTES;
@@ -178,15 +249,25 @@ int cuMemPoolSetAttribute(void *, int attribute, void *value) {
     }
     return SUCCESS;
 }
-int cuMemcpyHtoDAsync_v2(uint64_t into, const void *from, size_t bytes, void *) { return copy(into, from, bytes); }
-int cuMemcpyDtoHAsync_v2(void *into, uint64_t from, size_t bytes, void *) {
-    return copy((uint64_t)into, (const void *)from, bytes);
+int cuMemcpyHtoDAsync_v2(uint64_t into, const void *from, size_t bytes, void *stream) {
+    if (is_pinned(from, bytes)) { return copy_later(into, (uint64_t)from, bytes, stream); }
+    // What is not pinned is read before the call returns.
+    stream_at(stream).later([into, kept = std::string((const char *)from, bytes)] {
+        std::memcpy((void *)into, kept.data(), kept.size());
+    });
+    return SUCCESS;
 }
-int cuMemcpyDtoDAsync_v2(uint64_t into, uint64_t from, size_t bytes, void *) {
-    return copy(into, (const void *)from, bytes);
+int cuMemcpyDtoHAsync_v2(void *into, uint64_t from, size_t bytes, void *stream) {
+    copy_later((uint64_t)into, from, bytes, stream);
+    // What is not pinned is there when the call returns.
+    if (!is_pinned(into, bytes)) { stream_at(stream).finish(); }
+    return SUCCESS;
 }
-int cuMemsetD8Async(uint64_t into, unsigned char value, size_t bytes, void *) {
-    std::memset((void *)into, value, bytes);
+int cuMemcpyDtoDAsync_v2(uint64_t into, uint64_t from, size_t bytes, void *stream) {
+    return copy_later(into, from, bytes, stream);
+}
+int cuMemsetD8Async(uint64_t into, unsigned char value, size_t bytes, void *stream) {
+    stream_at(stream).later([=] { std::memset((void *)into, value, bytes); });
     return SUCCESS;
 }
 
@@ -208,9 +289,9 @@ int cuModuleGetFunction(void **function, void *, const char *name) {
 }
 int cuFuncSetAttribute(void *, int, int) { return SUCCESS; }
 int cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned x, unsigned y, unsigned z,
-                   unsigned shared_bytes, void *, void **arguments, void **) {
+                   unsigned shared_bytes, void *stream, void **arguments, void **) {
     if (grid_x == 0 || grid_y == 0 || grid_z == 0 || x == 0 || x * y * z > 1024 || y * z != 1) { return INVALID_VALUE; }
-    run_kernel(*(const Kernel *)function, {grid_x, grid_y, grid_z}, {x, y, z}, shared_bytes, arguments);
+    stream_at(stream).later(launched(*(const Kernel *)function, {grid_x, grid_y, grid_z}, {x, y, z}, shared_bytes, arguments));
     return SUCCESS;
 }
 

@@ -3,17 +3,18 @@
 #include "../../src/ops/cuda/kernels/kernels.cu"
 #include "kernels.hpp"
 
+#include <tuple>
 #include <utility>
 
 namespace {
 
-// Calls a kernel with arguments as cuLaunchKernel is given them: the address of each.
+// A call of a kernel with arguments as cuLaunchKernel is given them: the address of each, good until it returns.
 template <size_t... AT, typename... A>
-void call(std::index_sequence<AT...>, void (*kernel)(A...), void **arguments) {
-    kernel(*static_cast<A *>(arguments[AT])...);
+std::function<void()> call(std::index_sequence<AT...>, void (*kernel)(A...), void **arguments) {
+    return [kernel, own = std::tuple<A...>(*static_cast<A *>(arguments[AT])...)] { std::apply(kernel, own); };
 }
 template <typename... A> Kernel unpacked(void (*kernel)(A...), bool alone = false) {
-    return {[kernel](void **arguments) { call(std::index_sequence_for<A...>(), kernel, arguments); }, alone};
+    return {[kernel](void **arguments) { return call(std::index_sequence_for<A...>(), kernel, arguments); }, alone};
 }
 
 // candle's own, as far as models are loaded with them: contiguous numbers, or strided ones with `info`, which is the
@@ -76,7 +77,8 @@ const Kernel *find_kernel(const char *name) {
     return found == all().end() ? nullptr : &found->second;
 }
 
-void run_kernel(const Kernel &kernel, Grid grid, Grid threads, size_t shared_bytes, void **arguments) {
-    if (kernel.alone) { return kernel.call(arguments); }
-    run_grid({grid.x, grid.y, grid.z}, {threads.x, threads.y, threads.z}, shared_bytes, [&] { kernel.call(arguments); });
+std::function<void()> launched(const Kernel &kernel, Grid grid, Grid threads, size_t shared_bytes, void **arguments) {
+    auto call = kernel.call(arguments);
+    if (kernel.alone) { return call; }
+    return [=] { run_grid({grid.x, grid.y, grid.z}, {threads.x, threads.y, threads.z}, shared_bytes, call); };
 }

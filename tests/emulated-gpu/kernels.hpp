@@ -6,11 +6,11 @@
 #include <string>
 
 struct Kernel {
-    std::function<void(void **)> call;
-    bool alone;  // one thread does the work of all
+    std::function<std::function<void()>(void **)> call;  // with its arguments, which are copied
+    bool alone;                                          // one thread does the work of all
 };
 struct Grid { unsigned x, y, z; };
 
 // Nothing where there is no kernel of that name.
 const Kernel *find_kernel(const char *name);
-void run_kernel(const Kernel &kernel, Grid grid, Grid threads, size_t shared_bytes, void **arguments);
+std::function<void()> launched(const Kernel &kernel, Grid grid, Grid threads, size_t shared_bytes, void **arguments);
