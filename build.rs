@@ -79,7 +79,7 @@ fn compile_kernels() {
     let out = std::env::var("OUT_DIR").expect("cargo says where to write");
     let mut command = Command::new(&compiler);
     command.args(["--ptx", "-O3", "-std=c++17", "-arch=compute_80"]);
-    command.arg("-o").arg(Path::new(&out).join("kernels.ptx"));
+    command.arg("--output-directory").arg(&out);
     let ended = command.arg("src/ops/cuda/kernels/kernels.cu").output();
     let said = match ended {
         Ok(ended) if ended.status.success() => return,

@@ -105,20 +105,34 @@ fn half_precision_arithmetic_stays_near_single_precision() {
 
 #[test]
 fn a_batch_gives_each_window_the_very_bits_it_gets_alone() {
+    // Of a product's algorithms a GPU's library takes that which is best for the number of tokens.
+    let exact = device().is_cpu();
     for folder in checkpoints() {
         let golden = Golden::read(&folder);
         let model = load(&folder, Precision::F32, FormChoice::Auto).unwrap();
         let together = model.span_logits(&golden.batch).unwrap();
-        for index in 0..golden.batch.windows.len() {
+        let scale = json::<ExpectedAnswers>(&folder.join("expected.json")).logit_scale;
+        let alone = (0..golden.batch.windows.len()).map(|index| alone(&golden.batch, index));
+        let alone: Vec<_> = alone.collect();
+        // All are begun before the first is waited for.
+        let begun: Vec<_> = alone.iter().map(|one| model.begin(one).unwrap()).collect();
+        for (index, pass) in begun.into_iter().enumerate() {
             let range = golden.batch.boundaries[index]..golden.batch.boundaries[index + 1];
-            let logits = model.span_logits(&alone(&golden.batch, index)).unwrap();
-            let name = name(&folder);
-            assert_eq!(
-                logits.start,
-                together.start[range.clone()],
-                "{name} {index}"
-            );
-            assert_eq!(logits.end, together.end[range], "{name} {index}");
+            let pass = pass.finish().unwrap();
+            assert_eq!(pass.device_time.is_some(), device().is_cuda());
+            for (found, together) in [
+                (&pass.logits.start, &together.start[range.clone()]),
+                (&pass.logits.end, &together.end[range]),
+            ] {
+                let name = name(&folder);
+                if exact {
+                    assert_eq!(found, together, "{name} {index}");
+                }
+                for (found, together) in found.iter().zip(together) {
+                    let bound = 1e-4 * scale;
+                    assert!((found - together).abs() <= bound, "{name} {index}");
+                }
+            }
         }
     }
 }

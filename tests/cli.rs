@@ -522,7 +522,7 @@ fn settings_that_cannot_be_are_refused() {
         (["--threads", "0"], "at least 1"),
         (
             ["--device", "gpu"],
-            "known are auto, cpu, cuda, cuda:N and metal",
+            "known are auto, cpu, cuda, cuda:N, cuda:N,M,… and metal",
         ),
         (["--dtype", "int4"], "known are f32, f16, bf16 and int8"),
         (["--dtype", "int3"], "int3"),

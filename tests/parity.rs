@@ -28,7 +28,7 @@ fn settings() -> CellSettings {
         resamples: 200,
         folds: 5,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
-        batch_tokens: 2048,
+        batch_tokens: Some(2048),
         order: WindowOrder::AsGiven,
         seed: 0,
         device: DeviceChoice::Cpu,
@@ -144,7 +144,7 @@ fn nothing_about_how_it_is_computed_changes_an_answer() {
     ] {
         let settings = CellSettings {
             threads,
-            batch_tokens,
+            batch_tokens: Some(batch_tokens),
             order,
             ..short
         };

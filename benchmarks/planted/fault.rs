@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use spanbench::batch::{Batch, SpanLogits};
+use spanbench::models::pending::Pending;
 use spanbench::models::{ModelDescription, ModelError, SpanModel};
 
 /// The environment variable that names the fault: `NAME` or `NAME=NUMBER`.
@@ -159,9 +160,9 @@ impl SpanModel for Planted {
         self.model.description()
     }
 
-    fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
+    fn begin(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
         if batch.windows.len() < 2 && !matches!(self.fault, Fault::Slow(_)) {
-            return self.model.span_logits(batch);
+            return self.model.begin(batch);
         }
         let mut state = self.state.lock().expect("passes come one after another");
         state.passes += 1;
@@ -169,7 +170,7 @@ impl SpanModel for Planted {
         let started = Instant::now();
         let mut logits = self.model.span_logits(batch)?;
         self.after(&mut state, batch, &mut logits, started.elapsed());
-        Ok(logits)
+        Ok(Pending::ready(logits.into()))
     }
 
     fn window_flops(&self, length: usize) -> u64 {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::forward::{self, BatchTime, WindowResult};
 use crate::batch::{self, Batch};
 use crate::dataset::Dataset;
 use crate::dataset::characters::CharacterIndex;
@@ -115,6 +116,10 @@ pub trait Progress: Sync {
     /// A forward pass is about to be computed: returns when it is this process's turn, at once
     /// where it takes turns with no other. That is not on the clock.
     fn turn(&self) {}
+    /// Whether [`Progress::turn`] would wait: what was begun must be over before that.
+    fn turn_is_over(&self) -> bool {
+        false
+    }
 }
 
 /// A [`Progress`] that says nothing.
@@ -126,21 +131,6 @@ impl Progress for Silent {
     fn begin(&self, _unit: &'static str, _count: usize) {}
     fn advance(&self, _count: usize) {}
     fn end(&self) {}
-}
-
-/// One forward pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchTime {
-    /// When it began.
-    pub started: Instant,
-    /// How long packing and computing it took.
-    pub duration: Duration,
-    /// Windows in it.
-    pub windows: usize,
-    /// Tokens in it.
-    pub tokens: usize,
-    /// Floating-point operations of its matrix products.
-    pub flops: u64,
 }
 
 /// Answers with what giving them took.
@@ -202,13 +192,6 @@ impl Answers {
     }
 }
 
-/// Start and end logits of one window.
-struct WindowResult {
-    start: Vec<f32>,
-    end: Vec<f32>,
-    batch: usize,
-}
-
 /// All that turns questions into answers.
 #[derive(Clone, Copy)]
 pub struct Line<'a> {
@@ -259,7 +242,7 @@ impl Line<'_> {
         let runs = batch::plan(&cut.windows, &order, self.settings.batch_tokens);
         let tokenize_s = clock.end("tokenize");
         progress.begin("windows", cut.windows.len());
-        let (results, batches) = self.forward(&cut.windows, &runs, progress)?;
+        let (results, batches) = forward::forward(self.model, &cut.windows, &runs, progress)?;
         progress.end();
         clock.end("forward");
         let forward: Duration = batches.iter().map(|batch| batch.duration).sum();
@@ -300,42 +283,6 @@ impl Line<'_> {
             self.model.span_logits(&Batch::pack(&windows, first))?;
         }
         Ok(())
-    }
-
-    /// Runs the batches one after another.
-    fn forward(
-        &self,
-        windows: &[Window],
-        runs: &[Vec<usize>],
-        progress: &dyn Progress,
-    ) -> Result<(Vec<WindowResult>, Vec<BatchTime>), ModelError> {
-        let mut results: Vec<Option<WindowResult>> = windows.iter().map(|_| None).collect();
-        let mut times = Vec::with_capacity(runs.len());
-        for (number, run) in runs.iter().enumerate() {
-            progress.turn();
-            let started = Instant::now();
-            let batch = Batch::pack(windows, run);
-            let logits = self.model.span_logits(&batch)?;
-            for (&window, pair) in batch.windows.iter().zip(batch.boundaries.windows(2)) {
-                results[window] = Some(WindowResult {
-                    start: logits.start[pair[0]..pair[1]].to_vec(),
-                    end: logits.end[pair[0]..pair[1]].to_vec(),
-                    batch: number,
-                });
-            }
-            times.push(BatchTime {
-                started,
-                duration: started.elapsed(),
-                windows: run.len(),
-                tokens: batch.tokens(),
-                flops: batch.lengths().map(|n| self.model.window_flops(n)).sum(),
-            });
-            progress.advance(run.len());
-        }
-        let results = results.into_iter().map(|result| {
-            result.expect("OK because the runs hold every window of the order, which holds all")
-        });
-        Ok((results.collect(), times))
     }
 
     /// Chooses the answers, question by question in parallel, each with the time it took.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -144,16 +144,21 @@ impl<W: Write> Teller<W> {
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, State<W>> {
+        let state = self.state.lock();
+        state.expect("OK because nothing panics while it writes a line")
+    }
+
     fn tell(&self, event: &Event) {
-        let mut state = self
-            .state
-            .lock()
-            .expect("OK because nothing panics while it writes a line");
-        state.tell(event);
+        self.lock().tell(event);
     }
 }
 
 impl<W: Write> State<W> {
+    fn turn_is_over(&self, turn: Duration) -> bool {
+        self.turn_began.is_none_or(|began| began.elapsed() >= turn)
+    }
+
     fn tell(&mut self, event: &Event) {
         if self.pending > 0 && !matches!(event, Event::Advance(_)) {
             let pending = std::mem::take(&mut self.pending);
@@ -174,10 +179,7 @@ impl<W: Write + Send> Progress for Teller<W> {
     fn phase(&self, name: &'static str) {
         if name == "timed" {
             // The timed pass begins with a turn of its own.
-            let mut state = self
-                .state
-                .lock()
-                .expect("OK because nothing panics while it writes a line");
+            let mut state = self.lock();
             state.turn_began = None;
         }
         self.tell(&Event::Phase(name.to_owned()));
@@ -188,10 +190,7 @@ impl<W: Write + Send> Progress for Teller<W> {
     }
 
     fn advance(&self, count: usize) {
-        let mut state = self
-            .state
-            .lock()
-            .expect("OK because nothing panics while it writes a line");
+        let mut state = self.lock();
         state.pending += count;
         if state.told.elapsed() >= INTERVAL {
             state.told = Instant::now();
@@ -204,13 +203,14 @@ impl<W: Write + Send> Progress for Teller<W> {
         self.tell(&Event::End);
     }
 
+    fn turn_is_over(&self) -> bool {
+        self.turn.is_some_and(|turn| self.lock().turn_is_over(turn))
+    }
+
     fn turn(&self) {
         let Some(turn) = self.turn else { return };
-        let mut state = self
-            .state
-            .lock()
-            .expect("OK because nothing panics while it writes a line");
-        if state.turn_began.is_some_and(|began| began.elapsed() < turn) {
+        let mut state = self.lock();
+        if !state.turn_is_over(turn) {
             return;
         }
         state.tell(&Event::Turn);

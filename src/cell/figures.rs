@@ -109,6 +109,7 @@ pub fn medians(repetitions: &[WireRepetition]) -> Medians {
             flops_per_s: of(&|r| r.throughput.flops_per_s),
             peak_fraction: known(&|r| r.throughput.peak_fraction),
             forward_s: of(&|r| r.throughput.forward_s),
+            device_s: known(&|r| r.throughput.device_s),
             end_to_end_s: of(&|r| r.throughput.end_to_end_s),
         },
         latency_ms: latencies(&|r| &r.latency_ms),

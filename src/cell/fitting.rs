@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::batch::{Batch, SpanLogits};
+use crate::batch::Batch;
+use crate::models::pending::{ForwardPass, Pending};
 use crate::models::{ModelDescription, ModelError, SpanModel};
 
 /// A model whose batches are computed in parts where the device has no memory for them as they are.
@@ -34,33 +35,28 @@ impl Fitting {
         })
     }
 
-    /// Computes the windows of a batch, in as many parts as it takes.
-    fn compute(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
-        let windows = batch.windows.len();
-        let limit = self.limit.load(Ordering::Relaxed);
-        if windows > 1 && batch.tokens() > limit {
-            return self.halves(batch);
-        }
-        match self.model.span_logits(batch) {
-            Err(fault) if fault.is_out_of_memory() && windows > 1 => {
-                self.limit.fetch_min(batch.tokens() / 2, Ordering::Relaxed);
-                self.halves(batch)
-            }
-            computed => computed,
-        }
+    /// Whether a batch has more tokens than there is memory for, as far as is known.
+    fn is_too_large(&self, batch: &Batch) -> bool {
+        batch.windows.len() > 1 && batch.tokens() > self.limit.load(Ordering::Relaxed)
     }
 
-    fn halves(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
+    /// Computes the windows of a batch in two parts or more.
+    fn halves(&self, batch: &Batch) -> Result<ForwardPass, ModelError> {
         // Where half of the tokens are before, with a window on each side.
         let half = batch.tokens() / 2;
         let middle = batch.boundaries.partition_point(|&start| start < half);
         let middle = middle.clamp(1, batch.windows.len() - 1);
         let places: Vec<usize> = (0..batch.windows.len()).collect();
-        let mut logits = self.compute(&batch.part(&places[..middle]))?;
-        let rest = self.compute(&batch.part(&places[middle..]))?;
-        logits.start.extend(rest.start);
-        logits.end.extend(rest.end);
-        Ok(logits)
+        let first = self.begin(&batch.part(&places[..middle]))?.finish()?;
+        let rest = self.begin(&batch.part(&places[middle..]))?.finish()?;
+        let mut logits = first.logits;
+        logits.start.extend(rest.logits.start);
+        logits.end.extend(rest.logits.end);
+        let times = first.device_time.zip(rest.device_time);
+        Ok(ForwardPass {
+            logits,
+            device_time: times.map(|(first, rest)| first + rest),
+        })
     }
 }
 
@@ -69,8 +65,22 @@ impl SpanModel for Fitting {
         self.model.description()
     }
 
-    fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
-        self.compute(batch)
+    fn begin(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
+        if self.is_too_large(batch) {
+            return Ok(Pending::ready(self.halves(batch)?));
+        }
+        // For want of memory a pass fails when it is begun: that is when memory is taken.
+        match self.model.begin(batch) {
+            Err(fault) if fault.is_out_of_memory() && batch.windows.len() > 1 => {
+                self.limit.fetch_min(batch.tokens() / 2, Ordering::Relaxed);
+                Ok(Pending::ready(self.halves(batch)?))
+            }
+            begun => begun,
+        }
+    }
+
+    fn batches_at_once(&self) -> usize {
+        self.model.batches_at_once()
     }
 
     fn window_flops(&self, length: usize) -> u64 {
@@ -81,11 +91,12 @@ impl SpanModel for Fitting {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::time::Duration;
 
     use candle_core::Error;
 
     use super::*;
-    use crate::windows::TableSizes;
+    use crate::batch::SpanLogits;
 
     /// A device with room for so many tokens, and what was asked of it.
     struct Small {
@@ -99,7 +110,7 @@ mod tests {
             &self.description
         }
 
-        fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
+        fn begin(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
             self.asked.lock().unwrap().push(batch.tokens());
             if batch.tokens() > self.room {
                 return Err(ModelError::Tensor {
@@ -108,10 +119,14 @@ mod tests {
                 });
             }
             let logits = batch.token_ids.iter().map(|&id| id as f32);
-            Ok(SpanLogits {
+            let logits = SpanLogits {
                 start: logits.clone().collect(),
                 end: logits.map(|logit| -logit).collect(),
-            })
+            };
+            Ok(Pending::ready(ForwardPass {
+                logits,
+                device_time: Some(Duration::from_secs(1)),
+            }))
         }
 
         fn window_flops(&self, _: usize) -> u64 {
@@ -121,24 +136,8 @@ mod tests {
 
     fn small(room: usize) -> (Fitting, &'static Mutex<Vec<usize>>) {
         let asked: &'static Mutex<Vec<usize>> = Box::leak(Box::default());
-        let tables = TableSizes {
-            words: 9,
-            segments: 0,
-        };
-        let description = ModelDescription {
-            architecture: "small",
-            parameters: 0,
-            weights_bytes: 0,
-            dtype: "f32",
-            compute_dtype: "f32",
-            ops: "none",
-            instructions: None,
-            quantization: None,
-            max_positions: None,
-            tables,
-        };
         let model = Small {
-            description,
+            description: ModelDescription::of_a_test(),
             room,
             asked,
         };
@@ -166,7 +165,10 @@ mod tests {
         let batch = batch(&[10, 20, 30, 5, 5, 30]);
         for attempts in [vec![100, 30, 30, 40, 10, 30], vec![10, 20, 30, 10, 30]] {
             asked.lock().unwrap().clear();
-            let logits = model.span_logits(&batch).unwrap();
+            let pass = model.begin(&batch).unwrap().finish().unwrap();
+            let parts = attempts.iter().filter(|&&tokens| tokens <= 35).count() as u64;
+            assert_eq!(pass.device_time, Some(Duration::from_secs(parts)));
+            let logits = pass.logits;
             let expected: Vec<f32> = (0..100_u8).map(f32::from).collect();
             assert_eq!(logits.start, expected);
             assert_eq!(logits.end, expected.iter().map(|x| -x).collect::<Vec<_>>());

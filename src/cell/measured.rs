@@ -27,7 +27,7 @@ pub(super) struct Measured {
     pub timed: TimedPass,
     pub energy: WireEnergy,
     pub noise: Noise,
-    pub card: Option<WireCardUse>,
+    pub cards: Vec<WireCardUse>,
     pub samples: Vec<MemorySample>,
 }
 
@@ -92,11 +92,11 @@ impl Process<'_> {
         self.progress.phase("timed");
         let meter = EnergyMeter::open(&SystemFiles::here());
         let first = meter.as_ref().map(EnergyMeter::read);
-        let card = CardWatch::start(&self.device.device);
+        let cards: Vec<_> = self.device.all().filter_map(CardWatch::start).collect();
         let before = Reading::now();
         let timed = timed::perform(line, timing, tokens_of, &mut self.clock, self.progress)?;
         let noise = Noise::between(&before, &Reading::now());
-        let card = card.and_then(CardWatch::finish);
+        let cards: Vec<_> = cards.into_iter().filter_map(CardWatch::finish).collect();
         let samples = self.memory.samples();
         self.clock.end("idle");
         self.memory.mark("timed");
@@ -111,7 +111,10 @@ impl Process<'_> {
                 WireEnergy::new(&energy, questions)
             }),
             noise,
-            card: card.map(|card| WireCardUse::new(&card, questions)),
+            cards: cards
+                .iter()
+                .map(|card| WireCardUse::new(card, questions))
+                .collect(),
             samples,
             timed,
         })

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod fetch;
 pub mod figures;
 mod fitting;
+mod forward;
 pub mod inputs;
 pub mod isolate;
 pub mod kept;
@@ -16,6 +17,7 @@ mod measured;
 pub mod profiling;
 pub mod proof;
 mod repetition;
+mod replicas;
 pub mod samples;
 pub mod scoring;
 mod sections;
@@ -112,8 +114,9 @@ pub struct CellSettings {
     pub folds: usize,
     /// Threads that compute.
     pub threads: usize,
-    /// Tokens of a batch at the most.
-    pub batch_tokens: usize,
+    /// Tokens of a batch at the most; absent where they are
+    /// [`scoring::usual_batch_tokens`].
+    pub batch_tokens: Option<usize>,
     /// The order in which windows are computed.
     pub order: WindowOrder,
     /// Seed of a shuffled order, of resamples and of folds.

@@ -40,8 +40,8 @@ pub fn repetition(spec: &CellSpec, work: &Work, roofline: Option<&Roofline>) -> 
     doubts.extend(peak_doubt(&throughput));
     doubts.extend(steadiness_doubts(&steadiness));
     doubts.extend(work.noise.warnings.iter().cloned());
-    let card = work.card.iter().flat_map(|card| &card.doubts);
-    doubts.extend(card.cloned());
+    let cards = work.cards.iter().flat_map(|card| &card.doubts);
+    doubts.extend(cards.cloned());
     doubts.extend(work.memory.growth_doubt());
     let window_ns: Vec<u64> = if offline {
         samples.window_forward_ns().collect()
@@ -59,7 +59,7 @@ pub fn repetition(spec: &CellSpec, work: &Work, roofline: Option<&Roofline>) -> 
         energy: work.energy.clone(),
         steadiness,
         noise: work.noise.clone(),
-        card: work.card.clone(),
+        cards: work.cards.clone(),
         quantization_from_cache: work.quantization_from_cache,
         phases_s: work.phases_s.clone(),
         wall_s: work.wall_s,
@@ -95,6 +95,7 @@ fn throughput(timed: &TimedPass, offline: bool, peak: Option<f64>) -> WireThroug
         flops_per_s,
         peak_fraction: peak.map(|peak| flops_per_s / peak),
         forward_s: timed.forward_s,
+        device_s: samples.device_s(),
         end_to_end_s,
     }
 }

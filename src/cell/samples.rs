@@ -29,6 +29,9 @@ pub struct Samples {
     pub batch_started_ns: Vec<u64>,
     /// How long it took.
     pub batch_ns: Vec<u64>,
+    /// How long the device was busy with it by its own clock; empty where the device has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batch_device_ns: Vec<u64>,
     /// Its windows.
     pub batch_windows: Vec<usize>,
     /// Its tokens.
@@ -51,6 +54,12 @@ impl Samples {
     /// Forward passes.
     pub fn batches(&self) -> usize {
         self.batch_ns.len()
+    }
+
+    /// Seconds that the device was busy with all of them by its own clock, where it has one.
+    pub fn device_s(&self) -> Option<f64> {
+        let all = self.batch_device_ns.len() == self.batches() && self.batches() > 0;
+        all.then(|| self.batch_device_ns.iter().sum::<u64>() as f64 / 1e9)
     }
 
     /// Tokens computed.

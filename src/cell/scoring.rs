@@ -1,5 +1,7 @@
 //! From answers to their score, and to what the score does not say.
 
+use candle_core::Device;
+
 use super::answer::AnswerSettings;
 use super::answered::Answered;
 use super::work::AccuracyPass;
@@ -15,8 +17,21 @@ use crate::score::{
     self, NoAnswerProbabilities, Predictions, Protocol, ScoreError, Scored, Summation,
 };
 
-/// How the cell's questions are answered under `protocol`.
-pub(super) fn answer_settings(settings: &CellSettings, protocol: Protocol) -> AnswerSettings {
+/// Tokens of a batch at the most where nothing is said of them. A CPU keeps the activations of so many
+/// close by; a GPU is busy with many more before it is asked for the next.
+pub fn usual_batch_tokens(device: &Device) -> usize {
+    match device {
+        Device::Cpu | Device::Metal(_) => 2048,
+        Device::Cuda(_) => 16_384,
+    }
+}
+
+/// How the cell's questions are answered under `protocol` on a device.
+pub(super) fn answer_settings(
+    settings: &CellSettings,
+    protocol: Protocol,
+    device: &Device,
+) -> AnswerSettings {
     AnswerSettings {
         windows: settings.windows,
         decode: DecodeSettings {
@@ -26,7 +41,9 @@ pub(super) fn answer_settings(settings: &CellSettings, protocol: Protocol) -> An
             null_allowed: protocol.allows_no_answer(),
             null_threshold: 0.0,
         },
-        batch_tokens: settings.batch_tokens,
+        batch_tokens: settings
+            .batch_tokens
+            .unwrap_or_else(|| usual_batch_tokens(device)),
         order: settings.order,
         seed: settings.seed,
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use candle_core::Device;
+
 use super::answer::AnswerSettings;
 use super::{CellSpec, scoring};
 use crate::bundled;
@@ -27,6 +29,7 @@ pub(super) fn wire_model(files: &ModelFiles, description: &ModelDescription) -> 
         compute_dtype: description.compute_dtype.to_owned(),
         ops: description.ops.to_owned(),
         instructions: description.instructions.map(str::to_owned),
+        tf32: description.tf32,
         quantization: description.quantization.as_ref().map(wire_quantization),
         files: wire_files(files),
     }
@@ -119,7 +122,7 @@ pub(super) fn wire_protocol(
         limit: questions.limit,
         shard: questions.shard.map(|shard| shard.to_string()),
         threads: settings.threads,
-        batch_tokens: settings.batch_tokens,
+        batch_tokens: answering.batch_tokens,
         window_order: settings.order.name().to_owned(),
         seed: settings.seed,
     }
@@ -129,6 +132,7 @@ pub(super) fn wire_protocol(
 pub(super) fn empty_shard(
     spec: &CellSpec,
     dataset: &Dataset,
+    device: &Device,
     turn: Option<Duration>,
 ) -> Option<WireShard> {
     let part = dataset.part.as_ref()?;
@@ -136,7 +140,7 @@ pub(super) fn empty_shard(
         return None;
     }
     let settings = &spec.settings;
-    let answering = scoring::answer_settings(settings, settings.protocol.resolve(dataset));
+    let answering = scoring::answer_settings(settings, settings.protocol.resolve(dataset), device);
     let about = ShardOf {
         cell: &spec.name,
         part,

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AnswerError, Answers, BatchTime, Line, Progress, Silent};
+use super::answer::{AnswerError, Answers, Line, Progress, Silent};
+use super::forward::BatchTime;
 use super::repetition;
 use super::samples::Samples;
 use crate::decode::Answer;
@@ -351,6 +352,9 @@ impl Recorder {
             let started = batch.started.saturating_duration_since(self.began);
             samples.batch_started_ns.push(run::nanoseconds(started));
             samples.batch_ns.push(run::nanoseconds(batch.duration));
+            samples
+                .batch_device_ns
+                .extend(batch.device_time.map(run::nanoseconds));
             samples.batch_windows.push(batch.windows);
             samples.batch_tokens.push(batch.tokens);
             samples.batch_flops.push(batch.flops);

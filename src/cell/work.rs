@@ -11,6 +11,7 @@ use super::answered::{self, Answered};
 use super::fitting::Fitting;
 use super::measured::{self, Measured};
 use super::profiling::{self, ProfiledPass};
+use super::replicas::Replicas;
 use super::scoring::{self, Scoring};
 use super::timed::TimedPass;
 use super::warm_up::{self, WarmUp};
@@ -62,7 +63,7 @@ pub struct Work {
     pub quantization_from_cache: Option<bool>,
     /// What was asked. Its windows and tokens are counted where the job is to score.
     pub dataset: WireDataset,
-    /// `cpu`, `cuda:N`, `metal`.
+    /// `cpu`, `cuda:N`, `cuda:N,M`, `metal`.
     pub device: String,
     /// Every setting that can change a figure.
     pub protocol: WireProtocol,
@@ -87,7 +88,7 @@ pub struct Work {
     pub noise: WireNoise,
     /// What the NVIDIA card did during it.
     #[serde(default)]
-    pub card: Option<WireCardUse>,
+    pub cards: Vec<WireCardUse>,
     /// The machine and the build.
     pub environment: WireEnvironment,
     /// Consecutive phases in seconds.
@@ -172,7 +173,7 @@ impl<'a> Process<'a> {
             started,
             clock,
             memory,
-            device_memory: DeviceMemory::follow(&device.device),
+            device_memory: DeviceMemory::follow(device.all()),
             device,
             progress,
             turn: job.turn,
@@ -190,7 +191,7 @@ impl<'a> Process<'a> {
         let mut dataset = Dataset::open(&spec.dataset, spec.settings.offline, hub_progress)?;
         dataset.select(&spec.questions)?;
         self.end("dataset");
-        match sections::empty_shard(spec, &dataset, self.turn) {
+        match sections::empty_shard(spec, &dataset, &self.device.device, self.turn) {
             Some(shard) => Err(CellError::EmptyShard(Box::new(shard))),
             None => Ok(dataset),
         }
@@ -208,16 +209,19 @@ impl<'a> Process<'a> {
         // The scorer would say so too, at the end of the run.
         protocol.check(dataset)?;
         self.progress.phase("model_load");
-        let device = &self.device.device;
-        let model = load(files, device, settings.precision, settings.ops)?;
-        let model = Fitting::new(model);
+        let models = self.device.all().map(|device| {
+            let model = load(files, device, settings.precision, settings.ops)?;
+            Ok::<_, ModelError>(Fitting::new(model))
+        });
+        let models = models.collect::<Result<Vec<_>, _>>()?;
+        let model = Replicas::new(models);
         let windower = windower(files, model.description(), settings.windows)?;
         self.end("model_load");
         let line = Line {
             model: &model,
             windower: &windower,
             dataset,
-            settings: scoring::answer_settings(settings, protocol),
+            settings: scoring::answer_settings(settings, protocol, &self.device.device),
         };
         self.progress.phase("first_forward");
         line.first_forward()?;
@@ -229,7 +233,7 @@ impl<'a> Process<'a> {
         let measured = self.measure(&settings.timing, &line)?;
         let profiled = self.profile(job, &line)?;
         let mut work = self.work(spec, &line, files, accuracy, warm_up, measured, profiled);
-        work.warnings.extend(model.warning());
+        work.warnings.extend(model.warnings());
         Ok(Work {
             shard: answered.and_then(|answered| shard(spec, &work, dataset, &answered)),
             ..work
@@ -301,7 +305,12 @@ impl<'a> Process<'a> {
         let protocol = sections::wire_protocol(spec, &line.settings, line.dataset, self.turn);
         let counts = accuracy.as_ref().map(|pass| (pass.windows, pass.tokens));
         let environment = WireEnvironment {
-            card: gpu::card(&self.device.device).map(WireCard::from),
+            cards: self
+                .device
+                .all()
+                .filter_map(gpu::card)
+                .map(WireCard::from)
+                .collect(),
             ..WireEnvironment::new(Environment::read(), spec.settings.threads)
         };
         let description = line.model.description();
@@ -327,7 +336,7 @@ impl<'a> Process<'a> {
             memory_samples: measured.samples.as_slice().into(),
             energy: measured.energy,
             noise: WireNoise::new(&measured.noise, environment.cores_used, turns),
-            card: measured.card,
+            cards: measured.cards,
             timed: measured.timed,
             environment,
             phases_s: serde_json::Map::new(),

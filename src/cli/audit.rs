@@ -68,7 +68,7 @@ pub struct AuditArguments {
     /// Try every protocol, also after one that reproduces
     #[arg(long)]
     all: bool,
-    /// Where to compute: auto (the best there is), cpu, cuda[:N] or metal [default: auto]
+    /// Where to compute: auto (the best there is), cpu, cuda, cuda:N, cuda:N,M,… (a replica on each) or metal [default: auto]
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
     /// What weights are kept in: f32, f16, bf16 or int8 [default: f32]

@@ -16,7 +16,7 @@ use super::scoring::ScoringArguments;
 /// How a cell answers, and how it is measured.
 #[derive(Debug, Args)]
 pub struct CellArguments {
-    /// Where to compute: auto (the best there is), cpu, cuda[:N] or metal [default: auto]
+    /// Where to compute: auto (the best there is), cpu, cuda, cuda:N, cuda:N,M,… (a replica on each) or metal [default: auto]
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
     /// What weights are kept in: f32, f16, bf16 or int8 [default: f32]
@@ -50,7 +50,7 @@ pub struct CellArguments {
     /// Threads that compute [default: every processor this process may use]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
-    /// Tokens of a batch at the most [default: 2048]
+    /// Tokens of a batch at the most [default: 2048; on CUDA 16384]
     #[arg(long, value_name = "N", value_parser = positive)]
     batch_tokens: Option<usize>,
     /// The order in which windows are computed, which changes no answer: as-given, by-length or shuffled [default: as-given]

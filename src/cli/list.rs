@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use spanbench::dataset::card::{self as dataset_card, WireDatasetSource};
-use spanbench::device::DeviceChoice;
+use spanbench::device::{Cards, DeviceChoice};
 use spanbench::measure::environment::Environment;
 use spanbench::models::card::{self, WireCard, WirePublished, WireSource};
 use spanbench::record::listing;
@@ -201,7 +201,7 @@ fn devices() -> String {
     let name = environment.cpu_model.unwrap_or_default();
     let mut text = format!("cpu  {name}, {} threads\n", environment.logical_cores);
     let others = [
-        (cfg!(feature = "cuda"), DeviceChoice::Cuda(0)),
+        (cfg!(feature = "cuda"), DeviceChoice::Cuda(Cards::FIRST)),
         (cfg!(feature = "metal"), DeviceChoice::Metal),
     ];
     for (_, choice) in others.into_iter().filter(|(built, _)| *built) {

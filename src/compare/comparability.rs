@@ -4,7 +4,7 @@ use super::pairing::Pairing;
 use super::{Aspect, Settings};
 use crate::record::Record;
 use crate::record::common::{Place, ShardNumbers};
-use crate::record::wire::{WireLimits, WirePlatform, WireProcessor, WireProtocolTiming};
+use crate::record::wire::{WireCard, WireLimits, WirePlatform, WireProcessor, WireProtocolTiming};
 
 /// Something that differs between two records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,6 +199,24 @@ const PLACE: &[Rule] = &[
     local("environment.processor.turbo", SPEED, |r| {
         known(processor(r)?.turbo)
     }),
+    local("environment.cards.name", MACHINE, |r| {
+        cards(r, |card| known(card.name.as_ref()))
+    }),
+    local("environment.cards.driver", SPEED, |r| {
+        cards(r, |card| known(card.driver.as_ref()))
+    }),
+    local("environment.cards.power_limit_w", SPEED, |r| {
+        cards(r, |card| known(card.power_limit_w))
+    }),
+    local("environment.cards.largest_sm_clock_mhz", SPEED, |r| {
+        cards(r, |card| known(card.largest_sm_clock_mhz))
+    }),
+    local("environment.cards.ecc", SPEED, |r| {
+        cards(r, |card| known(card.ecc))
+    }),
+    local("environment.cards.mig", MACHINE, |r| {
+        cards(r, |card| known(card.mig))
+    }),
     local("environment.memory_total_bytes", NOTE, |r| {
         let gigabytes = |bytes| format!("{:.0} GB", bytes as f64 / 1e9);
         r.environment.memory_total_bytes.map(gigabytes)
@@ -391,6 +409,13 @@ fn timing(record: &Record) -> Option<&WireProtocolTiming> {
 fn processor<'a>(place: &Place<'a>) -> Option<&'a WireProcessor> {
     let processor = &place.environment.processor;
     (*processor != WireProcessor::default()).then_some(processor)
+}
+
+/// What each card tells, one after another; nothing where there are none, or one does not tell.
+fn cards(place: &Place<'_>, told: fn(&WireCard) -> Option<String>) -> Option<String> {
+    let told: Option<Vec<String>> = place.environment.cards.iter().map(told).collect();
+    told.filter(|told| !told.is_empty())
+        .map(|told| told.join(", "))
 }
 
 fn limits<'a>(place: &Place<'a>) -> Option<&'a WireLimits> {

@@ -5,28 +5,33 @@ use candle_core::Device;
 /// Follows the memory of a device over the phases of a run.
 #[derive(Debug)]
 pub struct DeviceMemory {
-    device: Device,
+    devices: Vec<Device>,
     peak_bytes: Option<u64>,
 }
 
 impl DeviceMemory {
-    /// Follows the memory of `device` from here on.
-    pub fn follow(device: &Device) -> Self {
-        // Whatever was before is none of this run's.
-        take_peak(device);
+    /// Follows the memory of devices from here on.
+    pub fn follow<'a>(devices: impl Iterator<Item = &'a Device>) -> Self {
+        let devices: Vec<_> = devices.cloned().collect();
+        for device in &devices {
+            // Whatever was before is none of this run's.
+            take_peak(device);
+        }
         Self {
-            device: device.clone(),
+            devices,
             peak_bytes: None,
         }
     }
 
     /// The end of a phase, whose peak may be none of the run's.
     pub fn mark(&mut self, counts: bool) {
-        let peak = take_peak(&self.device).filter(|_| counts);
+        let peaks = self.devices.iter().map(take_peak);
+        // All are asked, for that sets them back.
+        let peak = peaks.fold(None, Option::max).filter(|_| counts);
         self.peak_bytes = self.peak_bytes.max(peak);
     }
 
-    /// The most that tensors took in all phases that count; nothing on a CPU, nor where the device does
+    /// The most that tensors took on a device in all phases that count; nothing on a CPU, nor where the device does
     /// not tell.
     pub fn peak_bytes(&self) -> Option<u64> {
         self.peak_bytes
@@ -75,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_cpu_has_no_memory_of_its_own() {
-        let mut memory = DeviceMemory::follow(&Device::Cpu);
+        let mut memory = DeviceMemory::follow([Device::Cpu].iter());
         memory.mark(true);
         assert_eq!(memory.peak_bytes(), None);
     }

@@ -8,6 +8,7 @@ pub mod encoder;
 pub mod error;
 pub mod files;
 pub mod locate;
+pub mod pending;
 pub mod quantization;
 pub mod selection;
 pub mod span;
@@ -22,6 +23,7 @@ use crate::windows::TableSizes;
 use config::Fields;
 pub use error::ModelError;
 use files::ModelFiles;
+use pending::Pending;
 use quantization::Quantization;
 use quantization::kept::Kept;
 use span::{Assembled, SpanHead};
@@ -44,6 +46,8 @@ pub struct ModelDescription {
     pub ops: &'static str,
     /// The vector instructions that the CPU form computes with: see [`crate::ops::Form::instructions`].
     pub instructions: Option<&'static str>,
+    /// Whether matrices in single precision are multiplied in TF32; nothing where the device cannot.
+    pub tf32: Option<bool>,
     /// What is said of weights in eight bits, where they are.
     pub quantization: Option<Quantization>,
     /// Tokens of a window at the most, where positions limit it.
@@ -52,17 +56,54 @@ pub struct ModelDescription {
     pub tables: TableSizes,
 }
 
+#[cfg(test)]
+impl ModelDescription {
+    /// What a model without weights says of itself.
+    pub(crate) fn of_a_test() -> Self {
+        Self {
+            architecture: "test",
+            parameters: 0,
+            weights_bytes: 0,
+            dtype: "f32",
+            compute_dtype: "f32",
+            ops: "none",
+            instructions: None,
+            tf32: None,
+            quantization: None,
+            max_positions: None,
+            tables: TableSizes {
+                words: 9,
+                segments: 0,
+            },
+        }
+    }
+}
+
 /// A model that gives span logits. Every architecture is one, and so is a stub in tests.
 pub trait SpanModel: Send + Sync {
     /// What it is.
     fn description(&self) -> &ModelDescription;
 
-    /// Start and end logits of every token of the batch.
+    /// Begins to compute start and end logits of every token of the batch, and maybe ends.
     ///
     /// # Errors
     ///
     /// Fails where the tensor library does, for want of memory.
-    fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError>;
+    fn begin(&self, batch: &Batch) -> Result<Pending<'_>, ModelError>;
+
+    /// How many batches may be under way so that the device never waits for the program.
+    fn batches_at_once(&self) -> usize {
+        1
+    }
+
+    /// Start and end logits of every token of the batch.
+    ///
+    /// # Errors
+    ///
+    /// See [`SpanModel::begin`].
+    fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
+        Ok(self.begin(batch)?.finish()?.logits)
+    }
 
     /// Model FLOPs of a window of `length` tokens: the multiplications and
     /// additions of the matrix products that its logits need.
@@ -193,11 +234,13 @@ fn load_as(
         compute_dtype: precision.computed(form).name(),
         ops: form.name(),
         instructions: form.instructions(),
+        // Neither form asks for it on a device that could: see `ops::cuda::product`, and candle leaves it off.
+        tf32: device.is_cuda().then_some(false),
         quantization: None,
         max_positions: encoded.max_positions,
         tables: encoded.tables,
     };
-    let mut model = Assembled::new(description, encoded.encoder, head, form);
+    let mut model = Assembled::new(description, encoded.encoder, head, form, device.clone());
     if int8 {
         model.quantise(&weights.trials(), files, kept)?;
     }

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Result as TensorResult, Tensor};
+use candle_core::{DType, Device, Result as TensorResult, Tensor};
 
 use super::config::Fields;
 use super::encoder::Encoder;
 use super::files::ModelFiles;
+use super::pending::{ForwardPass, Pending};
 use super::quantization::kept::Kept;
 use super::weights::Weights;
 use super::{ModelDescription, ModelError, SpanModel, chunks, quantization};
 use crate::batch::{Batch, SpanLogits};
 use crate::measure::profile::{self, Operation, Work};
 use crate::ops::int8::Trial;
+use crate::ops::readback::{Begun, Bringing};
 use crate::ops::{self, Form, Linear, Norm};
 
 /// The usual name of the layer that gives the logits.
@@ -133,21 +135,24 @@ pub struct Assembled {
     encoder: Box<dyn Encoder>,
     head: SpanHead,
     form: Form,
+    device: Device,
 }
 
 impl Assembled {
-    /// Puts the parts together, all of the same form.
+    /// Puts the parts together, all of the same form and on the same device.
     pub fn new(
         description: ModelDescription,
         encoder: Box<dyn Encoder>,
         head: SpanHead,
         form: Form,
+        device: Device,
     ) -> Self {
         Self {
             description,
             encoder,
             head,
             form,
+            device,
         }
     }
 
@@ -186,15 +191,31 @@ impl Assembled {
     /// Start and end logits of the whole batch, in one pass.
     pub(super) fn forward(&self, batch: &Batch) -> Result<Vec<[f32; 2]>, ModelError> {
         let _span = profile::span(Operation::ForwardPass, || Work::NONE);
-        let logits = self.encoder.forward(batch).and_then(|hidden| {
-            let logits = self.head.forward(&hidden)?.to_dtype(DType::F32)?;
-            logits.flatten_all()?.to_vec1::<f32>()
-        });
-        let logits = logits.map_err(|source| ModelError::Tensor {
-            doing: format!("the forward pass of {} tokens", batch.tokens()),
-            source,
-        })?;
+        let logits = self.ask(batch).and_then(Bringing::finish);
+        let (logits, _) = logits.map_err(|source| failed(batch.tokens(), source))?;
         Ok(logits.as_chunks().0.to_vec())
+    }
+
+    /// Asks the device for the logits.
+    fn ask(&self, batch: &Batch) -> TensorResult<Bringing> {
+        let begun = Begun::now(&self.device)?;
+        let hidden = self.encoder.forward(batch)?;
+        begun.bring(&self.head.forward(&hidden)?.to_dtype(DType::F32)?)
+    }
+
+    /// Asks for the logits of a batch, and has them come while others are asked for.
+    fn begin_alone(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
+        let tokens = batch.tokens();
+        let bringing = self.ask(batch);
+        let bringing = bringing.map_err(|source| failed(tokens, source))?;
+        Ok(Pending::new(move || {
+            let logits = bringing.finish();
+            let (logits, device_time) = logits.map_err(|source| failed(tokens, source))?;
+            Ok(ForwardPass {
+                logits: separate(logits.as_chunks().0),
+                device_time,
+            })
+        }))
     }
 
     /// The same, the windows shared among the threads of the current pool.
@@ -222,20 +243,40 @@ impl Assembled {
     }
 }
 
+fn failed(tokens: usize, source: candle_core::Error) -> ModelError {
+    ModelError::Tensor {
+        doing: format!("the forward pass of {tokens} tokens"),
+        source,
+    }
+}
+
+/// Start and end logits by themselves.
+fn separate(logits: &[[f32; 2]]) -> SpanLogits {
+    SpanLogits {
+        start: logits.iter().map(|pair| pair[0]).collect(),
+        end: logits.iter().map(|pair| pair[1]).collect(),
+    }
+}
+
 impl SpanModel for Assembled {
     fn description(&self) -> &ModelDescription {
         &self.description
     }
 
-    fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
+    fn begin(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
+        // What is recorded of a forward pass is all of it.
+        if self.device.is_cuda() && !profile::is_recording() {
+            return self.begin_alone(batch);
+        }
         let logits = match self.form {
             Form::Cpu => self.forward_shared(batch)?,
             Form::Cuda | Form::Portable => self.forward(batch)?,
         };
-        Ok(SpanLogits {
-            start: logits.iter().map(|pair| pair[0]).collect(),
-            end: logits.iter().map(|pair| pair[1]).collect(),
-        })
+        Ok(Pending::ready(separate(&logits).into()))
+    }
+
+    fn batches_at_once(&self) -> usize {
+        if self.device.is_cuda() { 2 } else { 1 }
     }
 
     fn window_flops(&self, length: usize) -> u64 {

@@ -25,6 +25,7 @@ pub mod int8;
 pub mod linear;
 pub mod neighbours;
 pub mod norm;
+pub mod readback;
 pub mod rotary;
 pub mod sequences;
 mod span;

@@ -30,7 +30,7 @@ pub enum Record {
 pub struct Place<'a> {
     /// The shard's number, from 1; nothing of a single run.
     pub shard: Option<usize>,
-    /// `cpu`, `cuda:N` or `metal`.
+    /// `cpu`, `cuda:N`, `cuda:N,M` or `metal`.
     pub device: &'a str,
     /// Threads that computed.
     pub threads: usize,
@@ -117,7 +117,7 @@ impl Record {
         }
     }
 
-    /// `cpu`, `cuda:N` or `metal`; of merged shards on different devices all, with commas.
+    /// `cpu`, `cuda:N`, `cuda:N,M` or `metal`; of merged shards on different devices all, with commas.
     pub fn device(&self) -> &str {
         match self {
             Self::Single(record) => &record.device,

@@ -170,6 +170,7 @@ mod tests {
                 compute_dtype: "f32".to_owned(),
                 ops: "cpu".to_owned(),
                 instructions: None,
+                tf32: None,
                 quantization: None,
                 files: Vec::new(),
             },

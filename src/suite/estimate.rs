@@ -244,7 +244,9 @@ fn is_same_cell(spec: &CellSpec, record: &WireRecord) -> bool {
         && protocol.decode == settings.windows.decoder.name()
         && protocol.max_seq_len == settings.windows.max_seq_len
         && protocol.doc_stride == settings.windows.doc_stride
-        && protocol.batch_tokens == settings.batch_tokens
+        && settings
+            .batch_tokens
+            .is_none_or(|tokens| tokens == protocol.batch_tokens)
         && protocol.ids_sha256.as_deref() == ids
         && protocol.sample == spec.questions.sample
         && protocol.limit == spec.questions.limit

@@ -151,7 +151,7 @@ options! {
 
 impl Options {
     /// What holds where nothing is said, but for what follows from other options or the machine:
-    /// `max-answer-len` and the rules of the scenario, and `threads`.
+    /// `max-answer-len` and the rules of the scenario, `threads` and `batch-tokens`.
     pub fn defaults() -> Self {
         let windows = WindowSettings::default();
         Self {
@@ -169,7 +169,6 @@ impl Options {
             summation: Some(Summation::Plain),
             resamples: Some(10_000),
             folds: Some(5),
-            batch_tokens: Some(2048),
             window_order: Some(WindowOrder::AsGiven),
             seed: Some(0),
             ops: Some(FormChoice::Auto),

@@ -84,7 +84,7 @@ impl Options {
                 resamples: all.resamples.expect(DEFAULT),
                 folds: all.folds.expect(DEFAULT),
                 threads: all.threads.unwrap_or_else(default_threads),
-                batch_tokens: all.batch_tokens.expect(DEFAULT),
+                batch_tokens: all.batch_tokens,
                 order: all.window_order.expect(DEFAULT),
                 seed,
                 device: all.device.expect(DEFAULT),

@@ -98,8 +98,8 @@ fn cells_are_left_out_added_and_changed() {
     let settings: Vec<_> = suite.cells.iter().map(|cell| cell.spec.settings).collect();
     let seeds: Vec<u64> = settings.iter().map(|s| s.seed).collect();
     assert_eq!(seeds, [2, 2, 0, 0, 0]);
-    let batches: Vec<usize> = settings.iter().map(|s| s.batch_tokens).collect();
-    assert_eq!(batches, [2048, 512, 2048, 2048, 2048]);
+    let batches: Vec<Option<usize>> = settings.iter().map(|s| s.batch_tokens).collect();
+    assert_eq!(batches, [None, Some(512), None, None, None]);
     assert_eq!(settings[3].precision, Precision::F16);
     assert_eq!(suite.cells[3].spec.model, "minilm-l12-squad");
     assert_eq!(suite.cells[4].spec.model, "minilm-l6-squad");

@@ -15,9 +15,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// A path within the project.
+/// A path within the project, which is elsewhere where the tests were carried to another machine:
+/// `SPANBENCH_PROJECT` names it there.
 pub fn project(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    let built = || PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let folder = std::env::var_os("SPANBENCH_PROJECT").map_or_else(built, PathBuf::from);
+    folder.join(path)
 }
 
 /// A folder beside the project with larger real data, which only the developers have.

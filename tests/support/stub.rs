@@ -1,6 +1,7 @@
 //! A model without weights: its logits follow from the tokens by a rule that a test can reckon with.
 
 use spanbench::batch::{Batch, SpanLogits};
+use spanbench::models::pending::Pending;
 use spanbench::models::{ModelDescription, ModelError, SpanModel};
 use spanbench::windows::TableSizes;
 
@@ -21,6 +22,7 @@ impl<F: Fn(u32, usize, usize) -> (f32, f32) + Send + Sync> Stub<F> {
                 compute_dtype: "f32",
                 ops: "none",
                 instructions: None,
+                tf32: None,
                 quantization: None,
                 max_positions: Some(512),
                 tables: TableSizes {
@@ -38,7 +40,7 @@ impl<F: Fn(u32, usize, usize) -> (f32, f32) + Send + Sync> SpanModel for Stub<F>
         &self.description
     }
 
-    fn span_logits(&self, batch: &Batch) -> Result<SpanLogits, ModelError> {
+    fn begin(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
         let mut logits = SpanLogits {
             start: Vec::new(),
             end: Vec::new(),
@@ -51,7 +53,7 @@ impl<F: Fn(u32, usize, usize) -> (f32, f32) + Send + Sync> SpanModel for Stub<F>
                 logits.end.push(end);
             }
         }
-        Ok(logits)
+        Ok(Pending::ready(logits.into()))
     }
 
     fn window_flops(&self, length: usize) -> u64 {

@@ -7,6 +7,7 @@ use candle_core::{DType, Device, Error, Result, Tensor, bail};
 
 use super::launch::{Held, Output, address_or_none, device_of, hold, kernel, start, suffix};
 use super::product::{Operand, Product, multiply};
+use super::transfer::upload;
 use crate::ops::attention::{Attention, PositionTerms};
 use crate::ops::sequences::Sequences;
 
@@ -37,8 +38,8 @@ impl Tables {
         }
         let positions = sequences.positions();
         Ok(Self {
-            tiles: Tensor::from_slice(&tiles, (tiles.len() / 4, 4), device)?,
-            positions: Tensor::from_slice(positions, positions.len(), device)?,
+            tiles: upload(&tiles, (tiles.len() / 4, 4), device)?,
+            positions: upload(positions, positions.len(), device)?,
         })
     }
 }

@@ -1,13 +1,14 @@
 //! Tensors as kernels see them, and how kernels are started.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use candle_core::backend::{BackendDevice, BackendStorage};
 use candle_core::cuda_backend::cudarc::driver::sys::CUfunction_attribute;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaFunction, CudaStream, DevicePtr, LaunchArgs, LaunchConfig,
 };
-use candle_core::cuda_backend::{CudaDevice, CudaStorageSlice};
+use candle_core::cuda_backend::{CudaDevice, CudaStorageSlice, DeviceId};
 use candle_core::op::BackpropOp;
 use candle_core::{
     CudaStorage, DType, Device, Error, Layout, Result, Shape, Storage, StorageRef, Tensor, bail,
@@ -28,6 +29,30 @@ pub(in crate::ops) fn has_kernels_for(device: &Device) -> bool {
     let stream = device.cuda_stream();
     let capability = stream.context().compute_capability();
     capability.is_ok_and(|capability| capability >= LEAST_CAPABILITY)
+}
+
+/// One of a kind for each device, made when it is first asked for; it is there until the program ends.
+pub(super) struct PerDevice<T>(OnceLock<Mutex<HashMap<DeviceId, Arc<T>>>>);
+
+impl<T> PerDevice<T> {
+    pub(super) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    pub(super) fn of(
+        &self,
+        device: &CudaDevice,
+        new: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let all = self.0.get_or_init(Mutex::default);
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = all.get(&device.id()) {
+            return Ok(Arc::clone(found));
+        }
+        let made = Arc::new(new()?);
+        all.insert(device.id(), Arc::clone(&made));
+        Ok(made)
+    }
 }
 
 /// What shared memory a kernel is given without having asked for more.
@@ -176,6 +201,9 @@ impl Kernel {
     /// Lets it have as much shared memory as it needs.
     pub(super) fn allow_shared(&self, bytes: u32) -> Result<()> {
         if bytes > USUAL_SHARED_BYTES {
+            // The attribute is the function's on the thread's own device.
+            let context = self.stream.context();
+            context.bind_to_thread().map_err(Error::wrap)?;
             let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             let bytes = i32::try_from(bytes).map_err(Error::wrap)?;
             let allowed = self.function.set_attribute(attribute, bytes);

@@ -13,6 +13,7 @@ mod dense;
 mod launch;
 mod product;
 mod rows;
+mod transfer;
 
 pub(in crate::ops) use attention::{Tables, attention};
 pub(in crate::ops) use dense::DenseWeights;
@@ -20,3 +21,4 @@ pub(in crate::ops) use launch::has_kernels_for;
 pub(in crate::ops) use rows::{
     Angles, add, beside, gate, neighbours, norm, rotate, sum_embeddings,
 };
+pub(in crate::ops) use transfer::{Begun, Bringing};

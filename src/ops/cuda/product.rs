@@ -4,20 +4,20 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::mem::size_of_val;
 use std::ptr::from_ref;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
+use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::cublaslt::result::{self, CublasError};
 use candle_core::cuda_backend::cudarc::cublaslt::sys::{
-    cublasComputeType_t, cublasLtEpilogue_t, cublasLtHandle_t, cublasLtMatmulDesc_t,
-    cublasLtMatmulDescAttributes_t as DescriptionAttribute, cublasLtMatmulPreference_t,
-    cublasLtMatmulPreferenceAttributes_t as PreferenceAttribute, cublasLtMatrixLayout_t,
-    cublasLtMatrixLayoutAttribute_t as LayoutAttribute, cudaDataType_t,
+    cublasComputeType_t, cublasLtEpilogue_t, cublasLtHandle_t, cublasLtMatmulAlgo_t,
+    cublasLtMatmulDesc_t, cublasLtMatmulDescAttributes_t as DescriptionAttribute,
+    cublasLtMatmulPreference_t, cublasLtMatmulPreferenceAttributes_t as PreferenceAttribute,
+    cublasLtMatrixLayout_t, cublasLtMatrixLayoutAttribute_t as LayoutAttribute, cudaDataType_t,
 };
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr};
-use candle_core::cuda_backend::{CudaDevice, DeviceId};
 use candle_core::{DType, Error, Result, bail};
 
-use super::launch::Address;
+use super::launch::{Address, PerDevice};
 
 /// Memory that algorithms may use besides their operands: what NVIDIA advises for its Hopper cards.
 const WORKSPACE_BYTES: usize = 32 << 20;
@@ -71,24 +71,17 @@ pub(super) unsafe fn multiply(device: &CudaDevice, product: &Product) -> Result<
     if product.tokens == 0 || product.outputs == 0 {
         return Ok(());
     }
-    let library = Library::of(device)?;
+    let stream = device.cuda_stream();
+    // The library's calls are of the thread's own device, which may have been another.
+    stream.context().bind_to_thread().map_err(Error::wrap)?;
+    let library = LIBRARIES.of(device, || Library::new(device))?;
     let plan = Plan::new(product)?;
-    let preference = Preference::new(product)?;
+    let algorithm = library.algorithm(product, &plan)?;
     let (alpha, beta) = (product.scale, 0.0_f32);
-    // SAFETY: all handles are alive, made for one another; the caller has promised the operands.
+    let (workspace, _) = library.workspace.device_ptr(&stream);
+    // SAFETY: all handles are alive, made for one another, and the algorithm is for such a product; the
+    // caller has promised the operands.
     let done = unsafe {
-        let best = result::get_matmul_algo_heuristic(
-            library.handle,
-            plan.description.0,
-            plan.weight.0,
-            plan.x.0,
-            plan.result.0,
-            plan.result.0,
-            preference.0,
-        )
-        .map_err(|fault| failed(product, fault))?;
-        let stream = device.cuda_stream();
-        let (workspace, _) = library.workspace.device_ptr(&stream);
         result::matmul(
             library.handle,
             plan.description.0,
@@ -102,7 +95,7 @@ pub(super) unsafe fn multiply(device: &CudaDevice, product: &Product) -> Result<
             plan.result.0,
             product.result.address as *mut c_void,
             plan.result.0,
-            from_ref(&best.algo),
+            from_ref(&algorithm),
             workspace as *mut c_void,
             WORKSPACE_BYTES,
             stream.cu_stream().cast(),
@@ -111,11 +104,16 @@ pub(super) unsafe fn multiply(device: &CudaDevice, product: &Product) -> Result<
     done.map_err(|fault| failed(product, fault))
 }
 
+/// Algorithms that are kept: those of a model for many lengths of batches.
+const MOST_ALGORITHMS: usize = 4096;
+
 /// cuBLASLt on a device.
 struct Library {
     handle: cublasLtHandle_t,
     /// One is enough: products are computed one after another, in the device's only stream.
     workspace: CudaSlice<u8>,
+    /// Those the library found for products asked for before: to find one takes it longer than to begin one.
+    algorithms: Mutex<HashMap<Kind, cublasLtMatmulAlgo_t>>,
 }
 
 // SAFETY: the library's handles may be used by several threads at a time.
@@ -123,21 +121,76 @@ unsafe impl Send for Library {}
 // SAFETY: as above.
 unsafe impl Sync for Library {}
 
+static LIBRARIES: PerDevice<Library> = PerDevice::new();
+
 impl Library {
-    /// That of `device`, made when it is first asked for; it is there until the program ends.
-    fn of(device: &CudaDevice) -> Result<Arc<Self>> {
-        static LIBRARIES: OnceLock<Mutex<HashMap<DeviceId, Arc<Library>>>> = OnceLock::new();
-        let libraries = LIBRARIES.get_or_init(Mutex::default);
-        let mut libraries = libraries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(library) = libraries.get(&device.id()) {
-            return Ok(Arc::clone(library));
+    fn new(device: &CudaDevice) -> Result<Self> {
+        Ok(Self {
+            handle: result::create_handle().map_err(Error::wrap)?,
+            // SAFETY: algorithms write to it before they read.
+            workspace: unsafe { device.alloc::<u8>(WORKSPACE_BYTES)? },
+            algorithms: Mutex::default(),
+        })
+    }
+
+    /// The algorithm that the library advises for a product.
+    fn algorithm(&self, product: &Product, plan: &Plan) -> Result<cublasLtMatmulAlgo_t> {
+        let kind = Kind::of(product);
+        let mut known = self
+            .algorithms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(algorithm) = known.get(&kind) {
+            return Ok(*algorithm);
         }
-        let handle = result::create_handle().map_err(Error::wrap)?;
-        // SAFETY: algorithms write to it before they read.
-        let workspace = unsafe { device.alloc::<u8>(WORKSPACE_BYTES)? };
-        let library = Arc::new(Self { handle, workspace });
-        libraries.insert(device.id(), Arc::clone(&library));
-        Ok(library)
+        let preference = Preference::new(product)?;
+        // SAFETY: all handles are alive, made for one another.
+        let best = unsafe {
+            result::get_matmul_algo_heuristic(
+                self.handle,
+                plan.description.0,
+                plan.weight.0,
+                plan.x.0,
+                plan.result.0,
+                plan.result.0,
+                preference.0,
+            )
+        };
+        let best = best.map_err(|fault| failed(product, fault))?;
+        if known.len() >= MOST_ALGORITHMS {
+            known.clear();
+        }
+        known.insert(kind, best.algo);
+        Ok(best.algo)
+    }
+}
+
+/// All of a product that its algorithm depends on.
+#[derive(PartialEq, Eq, Hash)]
+struct Kind {
+    dtype: DType,
+    sizes: [usize; 4],
+    weight_by_inputs: bool,
+    bias: bool,
+    /// Numbers to the next row and the next matrix of each operand, and the operand's alignment.
+    operands: [(usize, usize, u32); 3],
+}
+
+impl Kind {
+    fn of(product: &Product) -> Self {
+        let operand = |operand: &Operand| (operand.row, operand.step, alignment(operand.address));
+        Self {
+            dtype: product.dtype,
+            sizes: [
+                product.outputs,
+                product.tokens,
+                product.inputs,
+                product.batch,
+            ],
+            weight_by_inputs: product.weight_by_inputs,
+            bias: product.bias.is_some(),
+            operands: [&product.weight, &product.x, &product.result].map(operand),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::attention::tables;
 use super::launch::{
     Address, Output, address_or_none, device_of, elements, hold, kernel, pack, start, suffix, warps,
 };
+use super::transfer::upload;
 use crate::ops::Activation;
 use crate::ops::rotary::{Pairing, Rotary};
 use crate::ops::sequences::Sequences;
@@ -233,7 +234,7 @@ pub(in crate::ops) fn sum_embeddings(lookups: &[(&Tensor, &[u32])]) -> Result<Te
         if table.dim(1)? != features || table.dtype() != first.dtype() || ids.len() != rows {
             bail!("tables of different rows in one sum")
         }
-        Tensor::from_slice(ids, ids.len(), device)
+        upload(ids, ids.len(), device)
     });
     let ids = ids.collect::<Result<Vec<_>>>()?;
     let held_tables = lookups.iter().map(|(table, _)| hold(table));

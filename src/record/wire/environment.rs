@@ -33,9 +33,9 @@ pub struct WireEnvironment {
     /// What lies between this process and the hardware; older records lack it.
     #[serde(default)]
     pub platform: WirePlatform,
-    /// The NVIDIA card that computed; absent elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub card: Option<WireCard>,
+    /// The NVIDIA cards that computed; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cards: Vec<WireCard>,
     /// Version of spanbench.
     pub tool_version: String,
     /// Its git commit.
@@ -67,7 +67,7 @@ impl WireEnvironment {
         let build = environment.build;
         let features = environment.cpu_features.iter();
         Self {
-            card: None,
+            cards: Vec::new(),
             cpu_model: environment.cpu_model,
             architecture: environment.architecture.to_owned(),
             cpu_features: features.map(ToString::to_string).collect(),

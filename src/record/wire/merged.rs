@@ -22,7 +22,7 @@ pub struct WireMerged {
     pub model: WireModel,
     /// What was asked, all shards together.
     pub dataset: WireDataset,
-    /// Where: `cpu`, `cuda:N` or `metal`; of shards on different devices all, with commas.
+    /// Where: `cpu`, `cuda:N`, `cuda:N,M` or `metal`; of shards on different devices all, with commas.
     pub device: String,
     /// Every setting that can change an answer; `threads` are those of the first shard.
     pub protocol: WireProtocol,
@@ -61,7 +61,7 @@ pub struct WireMeasuredShard {
     pub command: Option<Vec<String>>,
     /// When it began, in UTC (RFC 3339).
     pub started: String,
-    /// `cpu`, `cuda:N` or `metal`.
+    /// `cpu`, `cuda:N`, `cuda:N,M` or `metal`.
     pub device: String,
     /// Threads that computed.
     pub threads: usize,

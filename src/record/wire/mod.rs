@@ -63,7 +63,7 @@ pub struct WireRecord {
     pub model: WireModel,
     /// What was asked.
     pub dataset: WireDataset,
-    /// `cpu`, `cuda:N` or `metal`.
+    /// `cpu`, `cuda:N`, `cuda:N,M` or `metal`.
     pub device: String,
     /// Every setting that can change a figure.
     pub protocol: WireProtocol,
@@ -138,6 +138,10 @@ pub struct WireModel {
     /// records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
+    /// Whether matrices in single precision are multiplied in TF32, which rounds them to ten bits; absent on
+    /// devices that cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tf32: Option<bool>,
     /// What was quantised and how; absent where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantization: Option<WireQuantization>,

@@ -23,6 +23,9 @@ pub struct WireThroughput {
     pub peak_fraction: Option<f64>,
     /// Seconds of the timed forward passes.
     pub forward_s: f64,
+    /// What NVIDIA cards were busy with these passes by CUDA events, all cards together; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_s: Option<f64>,
     /// Seconds of tokenising, forward passes and decoding; in scenarios other than offline the
     /// time that passed.
     pub end_to_end_s: f64,
@@ -72,9 +75,9 @@ pub struct WireRepetition {
     pub steadiness: WireSteadiness,
     /// What else went on while it ran.
     pub noise: WireNoise,
-    /// What the NVIDIA card did during the timed pass; absent elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub card: Option<WireCardUse>,
+    /// What each NVIDIA card did during the timed pass; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cards: Vec<WireCardUse>,
     /// Whether it was known from an earlier load which layers lose too much in eight bits; absent in
     /// other precisions and where that is not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]

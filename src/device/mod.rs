@@ -1,10 +1,14 @@
 //! Where to compute: the CPU, or what the build was given besides.
 
+mod cards;
+
 use std::fmt;
 use std::str::FromStr;
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
+
+pub use cards::Cards;
 
 /// A named device is used or refused; `auto` takes the best there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -14,8 +18,8 @@ pub enum DeviceChoice {
     Auto,
     /// The CPU.
     Cpu,
-    /// The CUDA device of that number.
-    Cuda(usize),
+    /// These CUDA devices, each of which has the whole model.
+    Cuda(Cards),
     /// Apple's GPU.
     Metal,
 }
@@ -49,14 +53,23 @@ pub enum DeviceError {
 pub struct OpenDevice {
     /// For tensors.
     pub device: Device,
-    /// `cpu`, `cuda:0`, `metal`: never `auto`.
+    /// Others that compute beside it.
+    pub more: Vec<Device>,
+    /// `cpu`, `cuda:0`, `cuda:0,1`, `metal`: never `auto`.
     pub name: String,
     /// What `auto` would rather have had, and why it could not.
     pub note: Option<String>,
 }
 
+impl OpenDevice {
+    /// All that compute, the first one first.
+    pub fn all(&self) -> impl Iterator<Item = &Device> {
+        std::iter::once(&self.device).chain(&self.more)
+    }
+}
+
 impl DeviceChoice {
-    /// Opens the device.
+    /// Opens the device, or all of them.
     ///
     /// # Errors
     ///
@@ -68,7 +81,7 @@ impl DeviceChoice {
         let mut note = None;
         if cfg!(feature = "cuda") || cfg!(feature = "metal") {
             let choice = if cfg!(feature = "cuda") {
-                Self::Cuda(0)
+                Self::Cuda(Cards::FIRST)
             } else {
                 Self::Metal
             };
@@ -77,20 +90,22 @@ impl DeviceChoice {
                 Err(fault) => note = Some(auto_note(&fault)),
             }
         }
-        Ok(Self::Cpu.opened(Device::Cpu, note))
+        Ok(Self::Cpu.opened(vec![Device::Cpu], note))
     }
 
-    fn opened(self, device: Device, note: Option<String>) -> OpenDevice {
+    fn opened(self, mut devices: Vec<Device>, note: Option<String>) -> OpenDevice {
+        let more = devices.split_off(1);
         OpenDevice {
-            device,
+            device: devices.swap_remove(0),
+            more,
             name: self.to_string(),
             note,
         }
     }
 
-    fn open_named(self) -> Result<Device, DeviceError> {
+    fn open_named(self) -> Result<Vec<Device>, DeviceError> {
         let (built, kind) = match self {
-            Self::Auto | Self::Cpu => return Ok(Device::Cpu),
+            Self::Auto | Self::Cpu => return Ok(vec![Device::Cpu]),
             Self::Metal => (cfg!(feature = "metal"), "metal"),
             Self::Cuda(_) => (cfg!(feature = "cuda"), "cuda"),
         };
@@ -101,8 +116,8 @@ impl DeviceChoice {
             });
         }
         let opened = match self {
-            Self::Cuda(number) => open_cuda(number),
-            _ => Device::new_metal(0),
+            Self::Cuda(cards) => cards.numbers().map(open_cuda).collect(),
+            _ => Device::new_metal(0).map(|device| vec![device]),
         };
         opened.map_err(|source| DeviceError::Unusable {
             name: self.to_string(),
@@ -161,7 +176,7 @@ impl fmt::Display for DeviceChoice {
         match self {
             Self::Auto => formatter.write_str("auto"),
             Self::Cpu => formatter.write_str("cpu"),
-            Self::Cuda(number) => write!(formatter, "cuda:{number}"),
+            Self::Cuda(cards) => write!(formatter, "cuda:{cards}"),
             Self::Metal => formatter.write_str("metal"),
         }
     }
@@ -174,18 +189,16 @@ impl FromStr for DeviceChoice {
         match name {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
+            "cuda" => Ok(Self::Cuda(Cards::FIRST)),
             "metal" => Ok(Self::Metal),
-            other => {
-                let number = other
-                    .strip_prefix("cuda:")
-                    .and_then(|number| number.parse().ok());
-                number.map(Self::Cuda).ok_or_else(|| {
-                    format!(
-                        "unknown device \"{other}\"; known are auto, cpu, cuda, cuda:N and metal"
-                    )
-                })
-            }
+            other => match other.strip_prefix("cuda:") {
+                Some(cards) => cards.parse().map(Self::Cuda).map_err(|fault| {
+                    format!("device \"{other}\": {fault}; cuda:0,1 names the first two")
+                }),
+                None => Err(format!(
+                    "unknown device \"{other}\"; known are auto, cpu, cuda, cuda:N, cuda:N,M,… and metal"
+                )),
+            },
         }
     }
 }
@@ -199,14 +212,18 @@ mod tests {
         for (text, choice) in [
             ("auto", DeviceChoice::Auto),
             ("cpu", DeviceChoice::Cpu),
-            ("cuda:3", DeviceChoice::Cuda(3)),
+            ("cuda:3", DeviceChoice::Cuda(Cards::one(3).unwrap())),
+            ("cuda:0,2,63", DeviceChoice::Cuda("0,2,63".parse().unwrap())),
             ("metal", DeviceChoice::Metal),
         ] {
             assert_eq!(text.parse(), Ok(choice));
             assert_eq!(choice.to_string(), text);
         }
-        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
-        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"] {
+        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(Cards::FIRST)));
+        assert_eq!("cuda:1,0".parse(), "cuda:0,1".parse::<DeviceChoice>());
+        for text in [
+            "", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:64", "cuda:0,", "cuda:1,1", "CPU",
+        ] {
             assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
         }
     }
