@@ -111,7 +111,7 @@ class Spanbench:
             sys.exit(f"spanbench has {record['dataset']['windows']} windows, the peers {args.windows}")
         throughput = record["throughput"]
         return {"windows_per_s": throughput["windows_per_s"], "peak_bytes": record["memory"][self.peak] or 0,
-                "f1": record["accuracy"]["f1"], "peak_fraction": throughput.get("peak_fraction")}
+                "f1": record["accuracy"]["f1"], "peak_fraction": throughput.get("peak_fraction"), "flops_per_s": throughput["flops_per_s"]}
 
     def stop(self):
         pass
