@@ -280,7 +280,11 @@ impl Line<'_> {
         let order: Vec<usize> = (0..windows.len()).collect();
         let runs = batch::plan(&windows, &order, self.settings.batch_tokens);
         if let Some(first) = runs.first() {
-            self.model.span_logits(&Batch::pack(&windows, first))?;
+            let batch = Batch::pack(&windows, first);
+            // Each of several devices has its turn then.
+            for _ in 0..self.model.batches_at_once() {
+                self.model.span_logits(&batch)?;
+            }
         }
         Ok(())
     }
