@@ -5,12 +5,13 @@ mod support;
 
 use std::path::Path;
 
+use candle_core::Device;
 use serde_json::Value;
 use spanbench::batch::SpanLogits;
 use spanbench::bundled;
 use spanbench::models::files::ModelFiles;
 use spanbench::models::quantization::{LIMIT, Quantization};
-use spanbench::models::{Precision, SpanModel};
+use spanbench::models::{self, Precision, SpanModel};
 use spanbench::ops::FormChoice;
 use support::golden::{ExpectedAnswers, Golden, alone, checkpoints, largest_difference, load};
 use support::program::{read, short_run, spanbench, text};
@@ -37,7 +38,10 @@ fn both_forms_agree_and_stay_near_single_precision() {
         let golden = Golden::read(&folder);
         let scale = json::<ExpectedAnswers>(&folder.join("expected.json")).logit_scale;
         let cpu = load(&folder, Precision::Int8, FormChoice::Auto).unwrap();
-        let portable = load(&folder, Precision::Int8, FormChoice::Portable).unwrap();
+        // The reference is the CPU's wherever the other form computes.
+        let files = ModelFiles::from_directory("test", &folder).unwrap();
+        let portable = models::load(&files, &Device::Cpu, Precision::Int8, FormChoice::Portable);
+        let portable = portable.unwrap();
         let found = cpu.span_logits(&golden.batch).unwrap();
         let forms = distance(&found, &portable.span_logits(&golden.batch).unwrap()) / scale;
         let full = golden.error(&*cpu, Precision::F32) / scale;
@@ -63,7 +67,9 @@ fn both_forms_agree_and_stay_near_single_precision() {
             of_cpu.windows > 0 && of_cpu.tokens > of_cpu.windows,
             "{name}"
         );
-        assert!(forms <= 0.03, "{name}: {forms}");
+        // On CUDA what is not in eight bits is in half precision, and which layers that are may differ.
+        let cuda = cpu.description().ops == "cuda";
+        assert!(forms <= if cuda { 0.25 } else { 0.03 }, "{name}: {forms}");
         // The largest of all differences, of random weights: a span logit of theirs has few inputs.
         assert!(full > 0.0 && full <= 0.25, "{name}: {full}");
     }

@@ -131,7 +131,8 @@ pub enum Precision {
     F16,
     /// Half precision with the range of single precision.
     Bf16,
-    /// Dense layers in eight bits, the rest in single precision: see [`crate::ops::int8`].
+    /// Dense layers in eight bits, the rest in single precision, or on CUDA in half: see
+    /// [`crate::ops::int8`].
     Int8,
 }
 
@@ -146,11 +147,13 @@ impl Precision {
         }
     }
 
-    /// Of the tensors that the model is made of.
-    fn dtype(self) -> DType {
+    /// Of the tensors that a model is made of; in eight bits of what is not in those.
+    fn dtype(self, form: Form, architecture: &architectures::Architecture) -> DType {
         match self {
-            Self::F32 | Self::Int8 => DType::F32,
+            // What is in full is to be no slower than what is in eight bits.
+            Self::Int8 if form == Form::Cuda && architecture.within_f16 => DType::F16,
             Self::F16 => DType::F16,
+            Self::F32 | Self::Int8 => DType::F32,
             Self::Bf16 => DType::BF16,
         }
     }
@@ -159,9 +162,7 @@ impl Precision {
     fn computed(self, form: Form) -> Self {
         match (self, form) {
             // Whole numbers in floats, for not every device multiplies others.
-            (Self::Int8, Form::Portable | Form::Cuda) | (Self::F16 | Self::Bf16, Form::Cpu) => {
-                Self::F32
-            }
+            (Self::Int8, Form::Portable) | (Self::F16 | Self::Bf16, Form::Cpu) => Self::F32,
             (precision, _) => precision,
         }
     }
@@ -215,9 +216,9 @@ fn load_as(
     form: Form,
     kept: Option<&Kept>,
 ) -> Result<Box<dyn SpanModel>, ModelError> {
-    let dtype = precision.dtype();
     let fields = Fields::parse(&files.config.path, &files.config.bytes)?;
     let architecture = architectures::named(&fields, &files.config.path)?;
+    let dtype = precision.dtype(form, &architecture);
     let int8 = precision == Precision::Int8;
     let weights = Weights::open(&files.weights, device, dtype, form, int8)?;
     // First, since a checkpoint without one is of no use here whatever else is wrong with it.

@@ -34,6 +34,7 @@ pub(super) enum Weights {
     Cpu(Vec<Panels>),
     Cuda(cuda::DenseWeights),
     CpuInt8(Vec<Int8Panels>),
+    CudaInt8(cuda::Int8DenseWeights),
     Trial(Arc<Trial>),
 }
 
@@ -165,8 +166,15 @@ impl Weights {
         let weights = weights.collect::<Result<Vec<_>>>()?;
         let bias = bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?;
         Ok(match form {
-            // What eight bits are computed with on a GPU, as yet.
-            Form::Portable | Form::Cuda => {
+            Form::Cuda => {
+                let device = weight.device();
+                Self::CudaInt8(cuda::Int8DenseWeights::new(
+                    &weights,
+                    bias.as_ref(),
+                    device,
+                )?)
+            }
+            Form::Portable => {
                 let device = weight.device();
                 let groups = weights.iter().map(|group| PortableInt8::new(group, device));
                 Self::PortableInt8 {
@@ -195,6 +203,7 @@ impl Weights {
             Self::Cpu(groups) => return cpu::dense(x, groups, activation),
             Self::Cuda(weights) => return weights.forward(x, activation),
             Self::CpuInt8(groups) => return cpu::int8_dense(x, groups, activation),
+            Self::CudaInt8(weights) => return weights.forward(x, activation),
             Self::Trial(trial) => return trial.forward(x, activation),
             Self::Portable { groups, bias } => (portable_product(x, groups)?, bias),
             Self::PortableInt8 { groups, bias } => (int8_product(x, groups)?, bias),
@@ -221,6 +230,7 @@ impl Weights {
             Self::Cpu(groups) => groups.iter().map(Panels::outputs).sum(),
             Self::Cuda(weights) => weights.outputs(),
             Self::CpuInt8(groups) => groups.iter().map(Int8Panels::outputs).sum(),
+            Self::CudaInt8(weights) => weights.outputs(),
             Self::Trial(trial) => trial.outputs(),
         }
     }
@@ -233,6 +243,7 @@ impl Weights {
             Self::Cpu(groups) => groups.iter().map(Panels::count).sum(),
             Self::Cuda(weights) => weights.count(),
             Self::CpuInt8(groups) => groups.iter().map(Int8Panels::count).sum(),
+            Self::CudaInt8(weights) => weights.count(),
             Self::Trial(trial) => trial.count(),
         }
     }
@@ -248,6 +259,7 @@ impl Weights {
             Self::Cpu(groups) => groups.iter().map(Panels::bytes).sum(),
             Self::Cuda(weights) => weights.bytes(),
             Self::CpuInt8(groups) => groups.iter().map(Int8Panels::bytes).sum(),
+            Self::CudaInt8(weights) => weights.bytes(),
             Self::Trial(trial) => trial.bytes(),
         }
     }

@@ -86,6 +86,30 @@ inline void multiply_add(float (&sums)[4], const uint32_t (&left)[4], uint32_t r
     own_block->wait(warp.meeting);
 }
 
+// The layout of mma.m16n8k32 for bytes in the PTX manual.
+inline void multiply_add_int8(int (&sums)[4], const uint32_t (&left)[4], uint32_t right0, uint32_t right1) {
+    Warp &warp = own_block->warp();
+    const int lane = own_lane(), group = lane / 4, pair = lane % 4;
+    for (int i = 0; i < 4; ++i) { warp.numbers[lane][i] = left[i]; }
+    warp.numbers[lane][4] = right0;
+    warp.numbers[lane][5] = right1;
+    own_block->wait(warp.meeting);
+    auto byte = [](uint32_t four, int which) { return (uint8_t)(four >> 8 * which); };
+    for (int i = 0; i < 4; ++i) {
+        const int row = group + i / 2 * 8, column = pair * 2 + i % 2;
+        for (int depth = 0; depth < 32; ++depth) {
+            const int own = depth % 16 / 4, half = depth / 16;
+            const uint8_t a = byte(warp.numbers[row % 8 * 4 + own][row / 8 + half * 2], depth % 4);
+            const int8_t b = (int8_t)byte(warp.numbers[column * 4 + own][4 + half], depth % 4);
+            sums[i] = (int)((unsigned)sums[i] + (unsigned)((int)a * (int)b));
+        }
+    }
+    own_block->wait(warp.meeting);
+}
+
+// Compiled for no processor that adds in the same step.
+inline float product_by_itself(float x, float y) { return x * y; }
+
 inline void exchange_rows(uint32_t (&into)[4], const void *row, bool turned) {
     Warp &warp = own_block->warp();
     const int lane = own_lane();

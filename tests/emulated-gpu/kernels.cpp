@@ -56,7 +56,7 @@ const std::map<std::string, Kernel> &all() {
 #define NAMED(NAME) {#NAME, unpacked(NAME)}
 #define ATTENTIONS(TYPE) NAMED(attention_##TYPE##_32), NAMED(attention_##TYPE##_64), NAMED(attention_##TYPE##_96), NAMED(attention_##TYPE##_128)
 #define PACKED(TYPE) NAMED(norm_##TYPE), NAMED(activate_##TYPE), NAMED(add_##TYPE), NAMED(gate_##TYPE)
-#define SINGLE(TYPE) NAMED(rotate_##TYPE), NAMED(sum_rows_##TYPE), NAMED(place_##TYPE)
+#define SINGLE(TYPE) NAMED(rotate_##TYPE), NAMED(sum_rows_##TYPE), NAMED(place_##TYPE), NAMED(quantize_##TYPE), NAMED(multiply_int8_##TYPE)
 #define CANDLE(TYPE, T)                                                                                                \
     {"cast_f32_" #TYPE, unpacked(cast<float, T>, true)}, {"cast_" #TYPE "_f32", unpacked(cast<T, float>, true)},       \
         {"ucopy_" #TYPE, unpacked(copy<T>, true)}, {"affine_" #TYPE, unpacked(affine<T>, true)},                       \

@@ -31,6 +31,8 @@ pub struct Architecture {
     pub name: &'static str,
     /// Makes its encoder.
     pub load: Load,
+    /// Whether its hidden states stay within the range of `f16`.
+    pub within_f16: bool,
 }
 
 /// The architectures there are encoders for.
@@ -42,7 +44,11 @@ pub const ARCHITECTURES: [Architecture; 17] = [
     architecture("distilbert", distilbert::load),
     architecture("albert", albert::load),
     architecture("electra", electra::load),
-    architecture("mobilebert", mobilebert::load),
+    Architecture {
+        // It has no layer norms to hold them.
+        within_f16: false,
+        ..architecture("mobilebert", mobilebert::load)
+    },
     architecture("deberta", deberta::load),
     architecture("deberta-v2", deberta_v2::load),
     architecture("mpnet", mpnet::load),
@@ -55,7 +61,11 @@ pub const ARCHITECTURES: [Architecture; 17] = [
 ];
 
 const fn architecture(name: &'static str, load: Load) -> Architecture {
-    Architecture { name, load }
+    Architecture {
+        name,
+        load,
+        within_f16: true,
+    }
 }
 
 /// The architecture that a config.json names by `model_type`.

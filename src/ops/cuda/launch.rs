@@ -107,6 +107,7 @@ pub(super) fn start_of(storage: &CudaStorage) -> Result<Address> {
         CudaStorageSlice::F32(slice) => slice.device_ptr(&stream).0,
         CudaStorageSlice::F16(slice) => slice.device_ptr(&stream).0,
         CudaStorageSlice::BF16(slice) => slice.device_ptr(&stream).0,
+        CudaStorageSlice::U8(slice) => slice.device_ptr(&stream).0,
         CudaStorageSlice::U32(slice) => slice.device_ptr(&stream).0,
         CudaStorageSlice::I32(slice) => slice.device_ptr(&stream).0,
         _ => bail!("the CUDA form has no kernels for {:?}", storage.dtype()),

@@ -10,6 +10,7 @@
 
 mod attention;
 mod dense;
+mod int8;
 mod launch;
 mod product;
 mod rows;
@@ -17,6 +18,7 @@ mod transfer;
 
 pub(in crate::ops) use attention::{Tables, attention};
 pub(in crate::ops) use dense::DenseWeights;
+pub(in crate::ops) use int8::Int8DenseWeights;
 pub(in crate::ops) use launch::has_kernels_for;
 pub(in crate::ops) use rows::{
     Angles, add, beside, gate, neighbours, norm, rotate, sum_embeddings,

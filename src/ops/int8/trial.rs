@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 use super::check_inputs;
 use crate::ops::linear::Weights;
@@ -241,7 +241,9 @@ impl Trial {
 
     /// Makes and keeps weights in eight bits for inputs like these.
     fn make_int8(&self, make: &Make, x: &Tensor) -> Result<Arc<Weights>> {
-        let largest: Vec<f32> = x.to_dtype(DType::F32)?.abs()?.max(0)?.to_vec1()?;
+        // On the CPU, whatever computes: it is a few tokens, once.
+        let here = x.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
+        let largest: Vec<f32> = here.abs()?.max(0)?.to_vec1()?;
         let int8 = Arc::new(make.int8(Some(&largest))?);
         if let Some(open) = self.open().as_mut() {
             open.largest = Some(largest.into());

@@ -1,6 +1,7 @@
 // The kernels by the names that the program loads them by: NAME_TYPE, attention with the width of its heads.
 #include "attention.cuh"
 #include "attention_f32.cuh"
+#include "int8.cuh"
 #include "rows.cuh"
 
 #define ATTENTION(TYPE, T, WIDTH)                                                                                      \
@@ -69,3 +70,19 @@ PACKED_ROWS(bf16_wide, __nv_bfloat16, WIDE<__nv_bfloat16>)
 SINGLE_ROWS(f32, float)
 SINGLE_ROWS(f16, __half)
 SINGLE_ROWS(bf16, __nv_bfloat16)
+
+#define INT8(TYPE, T)                                                                                                  \
+    extern "C" __global__ void quantize_##TYPE(const T *x, const float *factors, unsigned char *codes, float *scales,  \
+                                               int *zeros, size_t rows, int stride, int inputs, int padded) {          \
+        const size_t row = blockIdx.x * (size_t)ROWS + threadIdx.x / 32;                                               \
+        if (row >= rows) { return; }                                                                                   \
+        quantize<T>(x + row * stride, factors, codes + row * padded, scales + row, zeros + row, inputs, padded,        \
+                    threadIdx.x % 32);                                                                                 \
+    }                                                                                                                  \
+    extern "C" __global__ void __launch_bounds__(INT8_THREADS) multiply_int8_##TYPE(Int8Product product, T *into) {    \
+        SHARED_MEMORY(shared);                                                                                         \
+        multiply_int8<T>(product, into, shared);                                                                       \
+    }
+INT8(f32, float)
+INT8(f16, __half)
+INT8(bf16, __nv_bfloat16)

@@ -40,6 +40,16 @@ __device__ __forceinline__ void multiply_add<__nv_bfloat16>(float (&sums)[4], co
                  : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right0), "r"(right1));
 }
 
+// The same in whole numbers: left (16 x 32, from 0 to 255), right (32 x 8, from -128 to 127).
+__device__ __forceinline__ void multiply_add_int8(int (&sums)[4], const uint32_t (&left)[4], uint32_t right0, uint32_t right1) {
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
+                 : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right0), "r"(right1));
+}
+
+// Rounded before anything is added to it, which the compiler would do in one.
+__device__ __forceinline__ float product_by_itself(float x, float y) { return __fmul_rn(x, y); }
+
 __device__ __forceinline__ uint32_t shared_address(const void *pointer) {
     return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
