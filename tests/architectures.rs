@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 
 use spanbench::bundled;
-use spanbench::cell::{Silent, WindowOrder, answer};
+use spanbench::cell::{Line, Silent, WindowOrder, answer};
 use spanbench::dataset::Dataset;
 use spanbench::decode::DecodeSettings;
 use spanbench::measure::phases::PhaseClock;
@@ -191,7 +191,7 @@ fn answers(
         order: WindowOrder::AsGiven,
         seed: 0,
     };
-    let line = answer::Line {
+    let line = Line {
         model,
         windower: &windower,
         dataset,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 use spanbench::bundled;
-use spanbench::cell::answer::{AnswerSettings, Line, Silent, WindowOrder};
+use spanbench::cell::{AnswerSettings, Line, Silent, WindowOrder};
 use spanbench::dataset::Dataset;
 use spanbench::dataset::characters::CharacterIndex;
 use spanbench::decode::{

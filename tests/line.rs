@@ -2,12 +2,16 @@
 
 mod support;
 
+use std::time::Instant;
+
+use spanbench::batch::Batch;
 use spanbench::bundled;
-use spanbench::cell::answer::{AnswerError, AnswerSettings, Answers, Line, Silent, WindowOrder};
+use spanbench::cell::{AnswerError, AnswerSettings, Answers, Line, Silent, WindowOrder};
 use spanbench::dataset::Dataset;
 use spanbench::decode::{DecodeSettings, Decoder};
 use spanbench::measure::phases::PhaseClock;
-use spanbench::models::SpanModel;
+use spanbench::models::pending::Pending;
+use spanbench::models::{ModelDescription, ModelError, SpanModel};
 use spanbench::score::{self, Predictions, Protocol, Summation};
 use spanbench::tokenizer;
 use spanbench::windows::{TableSizes, WindowError, WindowSettings, Windower};
@@ -167,6 +171,99 @@ fn order_and_batches_change_no_answer() {
                 assert_eq!(answers.windows_of, expected.windows_of);
             }
         }
+    }
+}
+
+/// Stands for a device that computes by itself: two batches may be under way.
+struct Later<M>(M);
+
+impl<M: SpanModel> SpanModel for Later<M> {
+    fn description(&self) -> &ModelDescription {
+        self.0.description()
+    }
+
+    fn begin(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
+        let batch = batch.clone();
+        Ok(Pending::new(move || self.0.begin(&batch)?.finish()))
+    }
+
+    fn batches_at_once(&self) -> usize {
+        2
+    }
+
+    fn window_flops(&self, length: usize) -> u64 {
+        self.0.window_flops(length)
+    }
+}
+
+/// Beside such a device questions are cut and decoded in parts; they give what they give at once, no batch is
+/// smaller for it, and no time goes uncounted.
+#[test]
+fn parts_change_no_answer_and_no_batch() {
+    let mixed = |id: u32, position: usize, length: usize| {
+        let mixed = (u64::from(id) * 31 + position as u64 * 17 + length as u64 * 7) % 1009;
+        (mixed as f32, (mixed * 13 % 997) as f32)
+    };
+    let (windower, dataset) = (windower(SETTINGS.windows), dataset());
+    let asked: Vec<usize> = (0..1000).map(|place| place * place % 7 % 2).collect();
+    for (order, batch_tokens) in [
+        (WindowOrder::AsGiven, 1),
+        (WindowOrder::AsGiven, 1000),
+        (WindowOrder::AsGiven, 50_000),
+        (WindowOrder::AsGiven, 1_000_000),
+        (WindowOrder::Shuffled, 1000),
+    ] {
+        let answer = |model: &dyn SpanModel| {
+            let settings = AnswerSettings {
+                order,
+                batch_tokens,
+                ..SETTINGS
+            };
+            let line = Line {
+                model,
+                windower: &windower,
+                dataset: &dataset,
+                settings,
+            };
+            let began = Instant::now();
+            let answers = line.answer(&asked, &mut PhaseClock::start(), &Silent);
+            (answers.unwrap(), began.elapsed().as_secs_f64())
+        };
+        let (at_once, _) = answer(&Stub::new(mixed));
+        let (in_parts, whole_s) = answer(&Later(Stub::new(mixed)));
+        assert_eq!(in_parts.answers, at_once.answers);
+        assert_eq!(in_parts.windows_of, at_once.windows_of);
+        assert_eq!(in_parts.batch_of, at_once.batch_of);
+        assert_eq!(in_parts.tokenize_times.len(), asked.len());
+        assert_eq!(in_parts.decode_times.len(), asked.len());
+        let counted = in_parts.end_to_end_s();
+        assert!(
+            counted <= whole_s && counted > 0.8 * whole_s,
+            "{counted} of {whole_s}"
+        );
+    }
+}
+
+/// A passage is tokenised once for questions that stand together, which changes none of their windows.
+#[test]
+fn questions_cut_together_have_their_own_windows() {
+    let dataset = Dataset::bundled();
+    let asked: Vec<usize> = (0..40).chain([3, 3, 90, 4, 90]).collect();
+    for decoder in [Decoder::RunQa, Decoder::Pipeline, Decoder::Google] {
+        let windower = windower(WindowSettings {
+            max_seq_len: 96,
+            doc_stride: 32,
+            decoder,
+            ..SETTINGS.windows
+        });
+        let cut = windower.cut(&dataset, &asked).unwrap();
+        assert_eq!(cut.times.len(), asked.len());
+        let mut windows = cut.windows.iter();
+        for (&index, &count) in asked.iter().zip(&cut.counts) {
+            let own = windower.question_windows(&dataset, index).unwrap();
+            assert!(windows.by_ref().take(count).eq(&own), "{decoder:?} {index}");
+        }
+        assert_eq!(windows.next(), None);
     }
 }
 

@@ -5,8 +5,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use spanbench::bundled;
-use spanbench::cell::answer::{AnswerSettings, Line, Silent, WindowOrder};
 use spanbench::cell::timed::{self, TimedPass, Timing};
+use spanbench::cell::{AnswerSettings, Line, Silent, WindowOrder};
 use spanbench::dataset::Dataset;
 use spanbench::decode::DecodeSettings;
 use spanbench::measure::phases::PhaseClock;

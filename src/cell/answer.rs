@@ -1,21 +1,15 @@
-//! The straight line from questions to answers, with what each step takes.
+//! What questions are answered with, and answers with what each step took.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::forward::{self, BatchTime, WindowResult};
-use crate::batch::{self, Batch};
-use crate::dataset::Dataset;
-use crate::dataset::characters::CharacterIndex;
-use crate::decode::{self, Answer, DecodeSettings, WindowLogits};
-use crate::measure::phases::PhaseClock;
-use crate::measure::profile::{self, Operation, Work};
+use super::forward::BatchTime;
+use crate::decode::{Answer, DecodeSettings};
 use crate::measure::scenario::schedule::ImproperRate;
-use crate::models::{ModelError, SpanModel};
+use crate::models::ModelError;
 use crate::random::split_mix;
-use crate::windows::{CutQuestions, Window, WindowError, WindowSettings, Windower};
+use crate::windows::{Window, WindowError, WindowSettings};
 
 /// What can go wrong between questions and answers.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +71,7 @@ impl WindowOrder {
         }
     }
 
-    fn indices(self, windows: &[Window], seed: u64) -> Vec<usize> {
+    pub(super) fn indices(self, windows: &[Window], seed: u64) -> Vec<usize> {
         let mut indices: Vec<usize> = (0..windows.len()).collect();
         match self {
             Self::AsGiven => {}
@@ -150,11 +144,14 @@ pub struct Answers {
     pub tokenize_times: Vec<Duration>,
     /// What choosing each answer took, on one thread.
     pub decode_times: Vec<Duration>,
-    /// Seconds of tokenising.
+    /// Seconds of tokenising before the first forward pass: all of it but on a device that computes by itself,
+    /// where it goes on beside the passes.
     pub tokenize_s: f64,
     /// Seconds of the forward passes.
     pub forward_s: f64,
-    /// Seconds of choosing answers.
+    /// Seconds between the forward passes, in which none was under way.
+    pub idle_s: f64,
+    /// Seconds of choosing answers after the last forward pass.
     pub decode_s: f64,
 }
 
@@ -169,9 +166,9 @@ impl Answers {
         self.batches.iter().map(|batch| batch.flops).sum()
     }
 
-    /// Seconds of tokenising, of the forward passes and of choosing answers.
+    /// Seconds from the questions to the answers.
     pub fn end_to_end_s(&self) -> f64 {
-        self.tokenize_s + self.forward_s + self.decode_s
+        self.tokenize_s + self.forward_s + self.idle_s + self.decode_s
     }
 
     /// Each question's own tokenising, the forward passes that its windows were part of (each
@@ -189,147 +186,5 @@ impl Answers {
             tokenize + forward + decode
         });
         times.collect()
-    }
-}
-
-/// All that turns questions into answers.
-#[derive(Clone, Copy)]
-pub struct Line<'a> {
-    /// What gives span logits.
-    pub model: &'a dyn SpanModel,
-    /// What cuts windows.
-    pub windower: &'a Windower,
-    /// Where the questions stand.
-    pub dataset: &'a Dataset,
-    /// How they are answered.
-    pub settings: AnswerSettings,
-}
-
-impl Line<'_> {
-    /// Answers all questions of the data set; see [`Line::answer`].
-    ///
-    /// # Errors
-    ///
-    /// See [`AnswerError`].
-    pub fn answer_all(
-        &self,
-        clock: &mut PhaseClock,
-        progress: &dyn Progress,
-    ) -> Result<Answers, AnswerError> {
-        let asked: Vec<usize> = (0..self.dataset.questions.len()).collect();
-        self.answer(&asked, clock, progress)
-    }
-
-    /// Answers the questions that `asked` gives by their places in the data set, on the current
-    /// rayon pool. A question may be asked more than once.
-    ///
-    /// The phases `tokenize`, `forward` and `decode` are given to `clock`.
-    ///
-    /// # Errors
-    ///
-    /// See [`AnswerError`].
-    pub fn answer(
-        &self,
-        asked: &[usize],
-        clock: &mut PhaseClock,
-        progress: &dyn Progress,
-    ) -> Result<Answers, AnswerError> {
-        let cut = self.windower.cut(self.dataset, asked)?;
-        let order = self
-            .settings
-            .order
-            .indices(&cut.windows, self.settings.seed);
-        let runs = batch::plan(&cut.windows, &order, self.settings.batch_tokens);
-        let tokenize_s = clock.end("tokenize");
-        progress.begin("windows", cut.windows.len());
-        let (results, batches) = forward::forward(self.model, &cut.windows, &runs, progress)?;
-        progress.end();
-        clock.end("forward");
-        let forward: Duration = batches.iter().map(|batch| batch.duration).sum();
-        let decoded = self.decode(asked, &cut, &results)?;
-        let (answers, decode_times) = decoded.into_iter().unzip();
-        let decode_s = clock.end("decode");
-        Ok(Answers {
-            answers,
-            batch_of: results.iter().map(|result| result.batch).collect(),
-            windows: cut.windows,
-            windows_of: cut.counts,
-            batches,
-            tokenize_times: cut.times,
-            decode_times,
-            tokenize_s,
-            forward_s: forward.as_secs_f64(),
-            decode_s,
-        })
-    }
-
-    /// Computes the first batch of the data set and throws the result away: the first pass
-    /// through a model pays for memory that later ones find ready.
-    ///
-    /// # Errors
-    ///
-    /// See [`AnswerError`].
-    pub fn first_forward(&self) -> Result<(), AnswerError> {
-        let mut windows = Vec::new();
-        for index in 0..self.dataset.questions.len() {
-            windows.extend(self.windower.question_windows(self.dataset, index)?);
-            if windows.iter().map(Window::len).sum::<usize>() >= self.settings.batch_tokens {
-                break;
-            }
-        }
-        let order: Vec<usize> = (0..windows.len()).collect();
-        let runs = batch::plan(&windows, &order, self.settings.batch_tokens);
-        if let Some(first) = runs.first() {
-            let batch = Batch::pack(&windows, first);
-            // Each of several devices has its turn then.
-            for _ in 0..self.model.batches_at_once() {
-                self.model.span_logits(&batch)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Chooses the answers, question by question in parallel, each with the time it took.
-    fn decode(
-        &self,
-        asked: &[usize],
-        cut: &CutQuestions,
-        results: &[WindowResult],
-    ) -> Result<Vec<(Answer, Duration)>, AnswerError> {
-        let firsts = cut.counts.iter().scan(0, |next, count| {
-            *next += count;
-            Some(*next - count)
-        });
-        let firsts: Vec<usize> = firsts.collect();
-        let detokenizer = self.windower.detokenizer();
-        let decoded: Vec<Result<_, AnswerError>> = asked
-            .par_iter()
-            .zip(firsts.par_iter().zip(&cut.counts))
-            .map(|(&index, (&first, &count))| {
-                let started = Instant::now();
-                let _span = profile::span(Operation::Decode, || Work::NONE);
-                let question = &self.dataset.questions[index];
-                let logits: Vec<_> = (first..first + count)
-                    .map(|window| WindowLogits {
-                        window: &cut.windows[window],
-                        start: &results[window].start,
-                        end: &results[window].end,
-                    })
-                    .collect();
-                let mut values = logits.iter().flat_map(|l| l.start.iter().chain(l.end));
-                if !values.all(|value| value.is_finite()) {
-                    return Err(AnswerError::NotFinite {
-                        model: self.model.description().architecture,
-                        id: question.id.clone(),
-                        place: self.dataset.place(question),
-                    });
-                }
-                let passage = CharacterIndex::new(self.dataset.passage(question));
-                let decode = &self.settings.decode;
-                let answer = decode::answer(&passage, &detokenizer, &logits, decode);
-                Ok((answer, started.elapsed()))
-            })
-            .collect();
-        decoded.into_iter().collect()
     }
 }

@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::answer::{AnswerSettings, Answers, Line};
+use super::answer::{AnswerSettings, Answers};
+use super::line::Line;
 use crate::dataset::characters::CharacterIndex;
 use crate::dataset::{Dataset, Question};
 use crate::decode::{Answer, AnswerOrigin};

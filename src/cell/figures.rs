@@ -52,6 +52,7 @@ pub const ALL: &[(&str, Figure)] = &[
     }),
     ("energy.packages_j", |r| r.energy.packages_j),
     ("energy.memory_j", |r| r.energy.memory_j),
+    ("energy.cards_j", |r| r.energy.cards_j),
     ("energy.per_question_j", |r| r.energy.per_question_j),
 ];
 
@@ -107,6 +108,7 @@ pub fn medians(repetitions: &[WireRepetition]) -> Medians {
             tokens_per_s: of(&|r| r.throughput.tokens_per_s),
             padding_waste: of(&|r| r.throughput.padding_waste),
             flops_per_s: of(&|r| r.throughput.flops_per_s),
+            matrix_peak_flops_per_s: known(&|r| r.throughput.matrix_peak_flops_per_s),
             peak_fraction: known(&|r| r.throughput.peak_fraction),
             forward_s: of(&|r| r.throughput.forward_s),
             device_s: known(&|r| r.throughput.device_s),
@@ -125,6 +127,7 @@ pub fn medians(repetitions: &[WireRepetition]) -> Medians {
         energy: WireEnergy {
             packages_j: known(&|r| r.energy.packages_j),
             memory_j: known(&|r| r.energy.memory_j),
+            cards_j: known(&|r| r.energy.cards_j),
             per_question_j: known(&|r| r.energy.per_question_j),
             ..repetitions[0].energy.clone()
         },

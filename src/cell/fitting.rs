@@ -56,6 +56,7 @@ impl Fitting {
         Ok(ForwardPass {
             logits,
             device_time: times.map(|(first, rest)| first + rest),
+            was_over: false,
         })
     }
 }
@@ -126,6 +127,7 @@ mod tests {
             Ok(Pending::ready(ForwardPass {
                 logits,
                 device_time: Some(Duration::from_secs(1)),
+                was_over: false,
             }))
         }
 

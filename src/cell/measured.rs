@@ -1,7 +1,7 @@
 //! The timed pass with what it took and what went on beside it.
 
 use super::CellError;
-use super::answer::Line;
+use super::line::Line;
 use super::timed::{self, TimedPass, Timing};
 use super::work::Process;
 use crate::measure::device_memory::DeviceMemory;
@@ -14,12 +14,20 @@ use crate::measure::scenario::rules::Scenario;
 use crate::measure::system_files::SystemFiles;
 use crate::record::wire::{WireCardUse, WireEnergy, WireGrowth, WireMemory};
 
-/// Phases that not every repetition has: what they took is no figure of the cell.
-const OF_ONE_REPETITION: [&str; 5] = ["accuracy", "score", "analysis", "profile", "find_rate"];
+/// Phases that not every repetition has, or that measure something else: what they took is no figure of the
+/// cell.
+const ASIDE: [&str; 6] = [
+    "accuracy",
+    "score",
+    "analysis",
+    "profile",
+    "find_rate",
+    "device_peak",
+];
 
-/// Whether every repetition has that phase.
+/// Whether a phase is one of every repetition, and of what the cell is.
 pub(super) fn is_of_all(phase: &str) -> bool {
-    !OF_ONE_REPETITION.contains(&phase)
+    !ASIDE.contains(&phase)
 }
 
 /// What was measured.
@@ -106,15 +114,15 @@ impl Process<'_> {
             (Err(fault), _) | (_, Err(fault)) => Err(fault.to_string()),
         };
         let questions = timed.samples.questions();
+        let cards = cards.iter().map(|card| WireCardUse::new(card, questions));
+        let cards: Vec<_> = cards.collect();
+        let energy = energy.map_or_else(WireEnergy::absent, |energy| {
+            WireEnergy::new(&energy, questions)
+        });
         Ok(Measured {
-            energy: energy.map_or_else(WireEnergy::absent, |energy| {
-                WireEnergy::new(&energy, questions)
-            }),
+            energy: energy.with_cards(&cards),
             noise,
-            cards: cards
-                .iter()
-                .map(|card| WireCardUse::new(card, questions))
-                .collect(),
+            cards,
             samples,
             timed,
         })

@@ -13,11 +13,13 @@ mod forward;
 pub mod inputs;
 pub mod isolate;
 pub mod kept;
+pub mod line;
 mod measured;
 pub mod profiling;
 pub mod proof;
 mod repetition;
 mod replicas;
+mod room;
 pub mod samples;
 pub mod scoring;
 mod sections;
@@ -36,7 +38,8 @@ use crate::record::CellOutput;
 use crate::record::wire::{WireFailure, WireShard};
 use crate::score::{ProtocolChoice, ScoreError, Summation};
 use crate::windows::{WindowError, WindowSettings};
-pub use answer::{AnswerError, AnswerSettings, Answers, Line, Progress, Silent, WindowOrder};
+pub use answer::{AnswerError, AnswerSettings, Answers, Progress, Silent, WindowOrder};
+pub use line::Line;
 pub use timed::Timing;
 pub use work::{Job, Work};
 
@@ -114,8 +117,8 @@ pub struct CellSettings {
     pub folds: usize,
     /// Threads that compute.
     pub threads: usize,
-    /// Tokens of a batch at the most; absent where they are
-    /// [`scoring::usual_batch_tokens`].
+    /// Tokens of a batch at the most; absent where they are [`scoring::usual_batch_tokens`], or as many fewer
+    /// as a device has memory for.
     pub batch_tokens: Option<usize>,
     /// The order in which windows are computed.
     pub order: WindowOrder,
@@ -150,6 +153,7 @@ pub fn run(
         spec: spec.clone(),
         accuracy: true,
         profile: false,
+        device_peak: false,
         turn: None,
     };
     let work = work::perform(&job, &models::load, hub_progress, progress)?;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AnswerError, Line, Progress};
+use super::answer::{AnswerError, Progress};
+use super::line::Line;
 use crate::measure::phases::PhaseClock;
 use crate::measure::profile::Recording;
 use crate::record::wire::WireProfile;

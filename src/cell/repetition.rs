@@ -33,11 +33,12 @@ pub fn repetition(spec: &CellSpec, work: &Work, roofline: Option<&Roofline>) -> 
     let samples = &timed.samples;
     let offline = timing.scenario == Scenario::Offline;
     let steadiness = steadiness(work);
-    let peak = roofline.map(|roofline| roofline.peak_of(&work.model.compute_dtype));
+    let of_processor = roofline.map(|roofline| roofline.peak_of(&work.model.compute_dtype));
+    let peak = of_processor.or(work.device_peak_flops_per_s);
     let throughput = throughput(timed, offline, peak);
     let mut doubts = Vec::new();
     doubts.extend(duration_doubt(timed));
-    doubts.extend(peak_doubt(&throughput));
+    doubts.extend(peak_doubt(&throughput, roofline.is_some()));
     doubts.extend(steadiness_doubts(&steadiness));
     doubts.extend(work.noise.warnings.iter().cloned());
     let cards = work.cards.iter().flat_map(|card| &card.doubts);
@@ -93,6 +94,7 @@ fn throughput(timed: &TimedPass, offline: bool, peak: Option<f64>) -> WireThroug
         // Batches are packed: no padding is ever computed.
         padding_waste: 0.0,
         flops_per_s,
+        matrix_peak_flops_per_s: peak,
         peak_fraction: peak.map(|peak| flops_per_s / peak),
         forward_s: timed.forward_s,
         device_s: samples.device_s(),
@@ -132,10 +134,16 @@ fn steadiness(work: &Work) -> WireSteadiness {
     }
 }
 
-fn peak_doubt(throughput: &WireThroughput) -> Option<String> {
+fn peak_doubt(throughput: &WireThroughput, of_processor: bool) -> Option<String> {
     let share = throughput.peak_fraction.filter(|&share| share > 1.0)?;
+    // That of other devices is measured each time.
+    let remedy = if of_processor {
+        ": --roofline=fresh"
+    } else {
+        ""
+    };
     Some(format!(
-        "the model reached {:.0} % of the machine's peak, so that was measured when the machine was slower: --roofline=fresh",
+        "the model reached {:.0} % of the machine's peak, so that was measured when the machine was slower{remedy}",
         100.0 * share
     ))
 }

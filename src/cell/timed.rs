@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AnswerError, Answers, Line, Progress, Silent};
+use super::answer::{AnswerError, Answers, Progress, Silent};
 use super::forward::BatchTime;
+use super::line::Line;
 use super::repetition;
 use super::samples::Samples;
 use crate::decode::Answer;

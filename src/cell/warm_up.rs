@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AnswerError, Line, Progress};
+use super::answer::{AnswerError, Progress};
+use super::line::Line;
 use crate::batch::Batch;
 use crate::stats::steady::{FEWEST_FOR_MSER_5, mser_5};
 use crate::windows::Window;

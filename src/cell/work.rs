@@ -6,20 +6,22 @@ use std::time::{Duration, SystemTime};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Line, Progress};
+use super::answer::Progress;
 use super::answered::{self, Answered};
 use super::fitting::Fitting;
+use super::line::Line;
 use super::measured::{self, Measured};
 use super::profiling::{self, ProfiledPass};
 use super::replicas::Replicas;
 use super::scoring::{self, Scoring};
 use super::timed::TimedPass;
 use super::warm_up::{self, WarmUp};
-use super::{CellError, CellSpec, sections};
+use super::{CellError, CellSpec, room, sections};
 use crate::analysis::wire::WireAnalysis;
 use crate::dataset::Dataset;
 use crate::device::{DeviceError, OpenDevice};
 use crate::hub::Progress as HubProgress;
+use crate::measure::card_peak;
 use crate::measure::device_memory::DeviceMemory;
 use crate::measure::environment::Environment;
 use crate::measure::gpu;
@@ -47,6 +49,9 @@ pub struct Job {
     pub accuracy: bool,
     /// Whether a pass is profiled after the timed one.
     pub profile: bool,
+    /// Whether it is measured what devices other than the processor can do at the most.
+    #[serde(default)]
+    pub device_peak: bool,
     /// How long a turn is, where the process takes turns with those of other cells.
     pub turn: Option<Duration>,
 }
@@ -78,6 +83,10 @@ pub struct Work {
     pub timed: TimedPass,
     /// The profiled pass, where it was asked for.
     pub profiled: Option<ProfiledPass>,
+    /// What devices other than the processor can do at the most, all together, in floating-point operations
+    /// a second of what matrices are multiplied in; nothing where that was not asked for.
+    #[serde(default)]
+    pub device_peak_flops_per_s: Option<f64>,
     /// How much memory it took.
     pub memory: WireMemory,
     /// Anonymous memory over the timed pass.
@@ -217,13 +226,20 @@ impl<'a> Process<'a> {
         let model = Replicas::new(models);
         let windower = windower(files, model.description(), settings.windows)?;
         self.end("model_load");
-        let line = Line {
+        let mut line = Line {
             model: &model,
             windower: &windower,
             dataset,
             settings: scoring::answer_settings(settings, protocol, &self.device.device),
         };
         self.progress.phase("first_forward");
+        let fewer_tokens = match settings.batch_tokens {
+            Some(_) => None,
+            None => room::fewer_tokens(&line, &self.device)?,
+        };
+        if let Some(fewer) = fewer_tokens {
+            line.settings.batch_tokens = fewer;
+        }
         line.first_forward()?;
         self.end("first_forward");
         let (accuracy, answered) = self.accuracy(job, &line, protocol)?.unzip();
@@ -231,10 +247,17 @@ impl<'a> Process<'a> {
         let warm_up = warm_up::perform(&line, self.progress)?;
         self.end("warm_up");
         let measured = self.measure(&settings.timing, &line)?;
+        let device_peak = self.device_peak(job, &line);
         let profiled = self.profile(job, &line)?;
         let mut work = self.work(spec, &line, files, accuracy, warm_up, measured, profiled);
+        work.warnings.extend(fewer_tokens.map(room::note));
         work.warnings.extend(model.warnings());
+        let device_peak_flops_per_s = device_peak.unwrap_or_else(|fault| {
+            work.warnings.push(fault);
+            None
+        });
         Ok(Work {
+            device_peak_flops_per_s,
             shard: answered.and_then(|answered| shard(spec, &work, dataset, &answered)),
             ..work
         })
@@ -271,6 +294,27 @@ impl<'a> Process<'a> {
         }
         self.end("analysis");
         Ok(Some((pass, answered)))
+    }
+
+    /// What the devices can do in the dtype that the model multiplies in, where the job asks for it; or why
+    /// that could not be measured.
+    fn device_peak(&mut self, job: &Job, line: &Line<'_>) -> Result<Option<f64>, String> {
+        // What the processor can do is measured once for all cells.
+        if !job.device_peak || self.device.device.is_cpu() {
+            return Ok(None);
+        }
+        let Some(dtype) = card_peak::dtype(line.model.description().compute_dtype) else {
+            return Ok(None);
+        };
+        self.progress.phase("device_peak");
+        let peaks = self.device.all();
+        let peaks = peaks.map(|device| card_peak::matrix_peak_flops_per_s(device, dtype));
+        let peak = peaks.sum::<Result<f64, _>>();
+        self.end("device_peak");
+        match peak {
+            Ok(peak) => Ok(Some(peak)),
+            Err(fault) => Err(format!("--roofline: {}: {fault}", self.device.name)),
+        }
     }
 
     fn profile(&mut self, job: &Job, line: &Line<'_>) -> Result<Option<ProfiledPass>, CellError> {
@@ -328,6 +372,7 @@ impl<'a> Process<'a> {
             shard: None,
             warm_up,
             profiled,
+            device_peak_flops_per_s: None,
             memory: measured::wire_memory(
                 (&self.memory, &self.device_memory),
                 description.weights_bytes,

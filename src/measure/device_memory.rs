@@ -38,11 +38,30 @@ impl DeviceMemory {
     }
 }
 
-/// The most memory taken since the last time this was asked.
-fn take_peak(device: &Device) -> Option<u64> {
+/// The most memory that tensors took since the last time this was asked; nothing on a CPU, nor where the
+/// device does not tell.
+pub fn take_peak(device: &Device) -> Option<u64> {
     match device {
         #[cfg(feature = "cuda")]
         Device::Cuda(device) => cuda::take_peak(device),
+        _ => None,
+    }
+}
+
+/// Memory of a device at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// What this process's tensors take.
+    pub used_bytes: u64,
+    /// What they could take besides.
+    pub free_bytes: u64,
+}
+
+/// Asks a device how much memory there is; nothing on a CPU, nor where the device does not tell.
+pub fn room(device: &Device) -> Option<Room> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => cuda::room(device),
         _ => None,
     }
 }
@@ -52,6 +71,7 @@ mod cuda {
     use std::ffi::c_void;
     use std::ptr::from_mut;
 
+    use super::Room;
     use candle_core::cuda_backend::CudaDevice;
     use candle_core::cuda_backend::cudarc::driver::result::{device, mem_pool};
     use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute;
@@ -72,6 +92,28 @@ mod cuda {
         }
         Some(peak)
     }
+
+    /// What the driver has free, and what the pool keeps of what was freed.
+    pub(super) fn room(of: &CudaDevice) -> Option<Room> {
+        let stream = of.cuda_stream();
+        let (free, _) = stream.context().mem_get_info().ok()?;
+        let told = |attribute| {
+            let mut bytes = 0_u64;
+            // SAFETY: the device is open, and the attribute is a number of 64 bits.
+            unsafe {
+                let pool = device::get_default_mem_pool(stream.context().cu_device()).ok()?;
+                let value = from_mut(&mut bytes).cast::<c_void>();
+                mem_pool::get_attribute(pool, attribute, value).ok()?;
+            }
+            Some(bytes)
+        };
+        let kept = told(CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?;
+        let used_bytes = told(CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?;
+        Some(Room {
+            used_bytes,
+            free_bytes: free as u64 + kept.saturating_sub(used_bytes),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -83,5 +125,6 @@ mod tests {
         let mut memory = DeviceMemory::follow([Device::Cpu].iter());
         memory.mark(true);
         assert_eq!(memory.peak_bytes(), None);
+        assert_eq!(room(&Device::Cpu), None);
     }
 }

@@ -1,5 +1,6 @@
 //! What is measured beside accuracy: time, memory, energy, and the machine it was measured on.
 
+pub mod card_peak;
 mod cgroup;
 pub mod cpu_set;
 pub mod death;

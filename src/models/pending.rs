@@ -13,6 +13,8 @@ pub struct ForwardPass {
     /// How long the device was busy with it by its own clock, from the first copy of its tables to the last
     /// of its logits, where the device has one.
     pub device_time: Option<Duration>,
+    /// Whether the device had ended before the program waited for it, nobody knows when.
+    pub was_over: bool,
 }
 
 /// A forward pass that was begun. On a device that computes by itself the logits are there some time
@@ -46,6 +48,7 @@ impl From<SpanLogits> for ForwardPass {
         Self {
             logits,
             device_time: None,
+            was_over: false,
         }
     }
 }

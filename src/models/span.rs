@@ -192,8 +192,8 @@ impl Assembled {
     pub(super) fn forward(&self, batch: &Batch) -> Result<Vec<[f32; 2]>, ModelError> {
         let _span = profile::span(Operation::ForwardPass, || Work::NONE);
         let logits = self.ask(batch).and_then(Bringing::finish);
-        let (logits, _) = logits.map_err(|source| failed(batch.tokens(), source))?;
-        Ok(logits.as_chunks().0.to_vec())
+        let brought = logits.map_err(|source| failed(batch.tokens(), source))?;
+        Ok(brought.values.as_chunks().0.to_vec())
     }
 
     /// Asks the device for the logits.
@@ -209,11 +209,12 @@ impl Assembled {
         let bringing = self.ask(batch);
         let bringing = bringing.map_err(|source| failed(tokens, source))?;
         Ok(Pending::new(move || {
-            let logits = bringing.finish();
-            let (logits, device_time) = logits.map_err(|source| failed(tokens, source))?;
+            let brought = bringing.finish();
+            let brought = brought.map_err(|source| failed(tokens, source))?;
             Ok(ForwardPass {
-                logits: separate(logits.as_chunks().0),
-                device_time,
+                logits: separate(brought.values.as_chunks().0),
+                device_time: brought.device_time,
+                was_over: brought.was_over,
             })
         }))
     }

@@ -12,6 +12,16 @@ pub struct Begun(Option<cuda::Begun>);
 /// Numbers on their way from a device.
 pub struct Bringing(Way);
 
+/// Numbers that are here.
+pub struct Brought {
+    /// The numbers.
+    pub values: Vec<f32>,
+    /// How long the device was busy with them by its own clock, where it has one.
+    pub device_time: Option<Duration>,
+    /// Whether such a device had ended before it was waited for.
+    pub was_over: bool,
+}
+
 enum Way {
     Here(Vec<f32>),
     Coming(cuda::Bringing),
@@ -45,18 +55,19 @@ impl Begun {
 }
 
 impl Bringing {
-    /// Waits for the numbers, and tells how long a device that keeps time was busy with them.
+    /// Waits for the numbers.
     ///
     /// # Errors
     ///
     /// Fails where the device does, maybe of what it was asked long before.
-    pub fn finish(self) -> Result<(Vec<f32>, Option<Duration>)> {
+    pub fn finish(self) -> Result<Brought> {
         match self.0 {
-            Way::Here(values) => Ok((values, None)),
-            Way::Coming(values) => {
-                let (values, busy) = values.finish()?;
-                Ok((values, Some(busy)))
-            }
+            Way::Here(values) => Ok(Brought {
+                values,
+                device_time: None,
+                was_over: false,
+            }),
+            Way::Coming(coming) => coming.finish(),
         }
     }
 }

@@ -176,33 +176,30 @@ fn quiet(record: &WireRecord) -> Section {
 fn energy(record: &WireRecord) -> Section {
     let rows = record.repetitions.iter().map(|repetition| {
         let energy = &repetition.energy;
-        match &energy.absent_because {
-            Some(reason) => vec![reason.clone(), "-".to_owned(), "-".to_owned()],
-            None => vec![
-                number(energy.packages_j, " J"),
-                number(energy.memory_j, " J"),
-                number(energy.per_question_j, " J"),
-            ],
-        }
+        let told = |joules: Option<f64>| joules.map_or("-".to_owned(), |j| number(Some(j), " J"));
+        let packages = energy.absent_because.clone();
+        vec![
+            packages.unwrap_or_else(|| number(energy.packages_j, " J")),
+            told(energy.memory_j),
+            told(energy.cards_j),
+            told(energy.per_question_j),
+        ]
     });
     Section::new(
         "Energy",
-        &["packages", "memory", "a question"],
+        &["packages", "memory", "cards", "a question"],
         rows.collect(),
     )
 }
 
 /// What the machine can do, and what part of it the model reaches.
 fn roofline(record: &WireRecord) -> Option<Section> {
-    let roofline = record.roofline.as_ref()?;
+    let peak = record.matrix_peak_flops_per_s()?;
     let giga = |value: f64| figure(value / 1e9);
     let reached = record.throughput.flops_per_s;
-    let rows = vec![
+    let mut rows = vec![
         vec!["model, GFLOP/s".to_owned(), giga(reached)],
-        vec![
-            "matrix peak, GFLOP/s".to_owned(),
-            giga(roofline.peak_of(&record.model.compute_dtype)),
-        ],
+        vec!["matrix peak, GFLOP/s".to_owned(), giga(peak)],
         vec![
             "model by peak, %".to_owned(),
             record
@@ -210,16 +207,18 @@ fn roofline(record: &WireRecord) -> Option<Section> {
                 .peak_fraction
                 .map_or("-".to_owned(), |share| figure(100.0 * share)),
         ],
-        vec![
-            "largest product of the library, GFLOP/s".to_owned(),
-            giga(roofline.gemm_peak_flops_per_s),
-        ],
-        vec![
-            "memory, GB/s".to_owned(),
-            giga(roofline.bandwidth_bytes_per_s),
-        ],
-        vec!["measured".to_owned(), roofline.measured.clone()],
     ];
+    if let Some(roofline) = &record.roofline {
+        let of_processor = [
+            (
+                "largest product of the library, GFLOP/s",
+                giga(roofline.gemm_peak_flops_per_s),
+            ),
+            ("memory, GB/s", giga(roofline.bandwidth_bytes_per_s)),
+            ("measured", roofline.measured.clone()),
+        ];
+        rows.extend(of_processor.map(|(what, figure)| vec![what.to_owned(), figure]));
+    }
     Some(Section::new("Roofline", &["what", "figure"], rows))
 }
 

@@ -66,8 +66,7 @@ fn verdict(record: &WireRecord, scenario: &WireScenario) -> String {
 }
 
 fn roofline_line(record: &WireRecord) -> Option<String> {
-    let peak = record.roofline.as_ref()?;
-    let peak = peak.peak_of(&record.model.compute_dtype) / 1e9;
+    let peak = record.matrix_peak_flops_per_s()? / 1e9;
     let share = 100.0 * record.throughput.peak_fraction?;
     let reached = record.throughput.flops_per_s / 1e9;
     Some(format!(

@@ -9,7 +9,7 @@ use crate::python;
 
 /// A passage's tokens, word by word.
 #[derive(Default)]
-struct PassageTokens {
+pub(super) struct WordTokens {
     ids: Vec<u32>,
     offsets: Vec<(u32, u32)>,
     words: Vec<Option<u32>>,
@@ -25,15 +25,13 @@ impl Windower {
         &self,
         dataset: &Dataset,
         index: usize,
+        passage: &WordTokens,
     ) -> Result<Vec<Window>, WindowError> {
         let question = &dataset.questions[index];
-        let failed = |source| Self::failed(dataset, question, source);
         let asked = self.tokenizer.encode_fast(question.text.as_str(), false);
-        let asked = asked.map_err(failed)?;
+        let asked = asked.map_err(|source| Self::failed(dataset, question, source))?;
         let kept = asked.len().min(self.settings.max_question_len);
         let asked = &asked.get_ids()[..kept];
-        let passage = self.words_tokens(dataset.passage(question));
-        let passage = passage.map_err(failed)?;
 
         let taken = asked.len() + self.frame.len();
         let room = self.settings.max_seq_len.saturating_sub(taken);
@@ -53,7 +51,7 @@ impl Windower {
             let part = start..(start + room).min(tokens);
             start += part.len().min(self.settings.doc_stride);
             let is_last = part.end == tokens;
-            windows.push(self.framed(index, asked, &passage, part));
+            windows.push(self.framed(index, asked, passage, part));
             if is_last {
                 return Ok(windows);
             }
@@ -61,8 +59,8 @@ impl Windower {
     }
 
     /// Tokenises each word of a passage for itself.
-    fn words_tokens(&self, passage: &str) -> tokenizers::Result<PassageTokens> {
-        let mut tokens = PassageTokens::default();
+    pub(super) fn words_tokens(&self, passage: &str) -> tokenizers::Result<WordTokens> {
+        let mut tokens = WordTokens::default();
         for (number, word) in (0..).zip(words::split(passage)) {
             // Byte-level tokens of a word tell by a space that they begin it.
             let spaced = self.is_byte_level && !word.text.starts_with(python::is_space);
@@ -92,7 +90,7 @@ impl Windower {
         &self,
         question: usize,
         asked: &[u32],
-        passage: &PassageTokens,
+        passage: &WordTokens,
         part: Range<usize>,
     ) -> Window {
         let frame = &self.frame;

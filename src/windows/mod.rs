@@ -1,28 +1,30 @@
 //! Questions and passages to token windows, with offsets: those of run_qa or of another decoder.
 
+mod cut;
 pub mod error;
 mod fit;
 mod frame;
 mod google;
 pub mod reach;
+mod window;
 pub mod words;
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use tokenizers::{Encoding, Tokenizer};
+use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper, Tokenizer};
 
 use crate::dataset::{Dataset, Question};
 use crate::decode::Decoder;
-use crate::measure::profile::{self, Operation, Work};
 use crate::python;
 use crate::tokenizer::TokenizerSource;
 use crate::tokenizer::detokenizer::{self, Detokenizer};
+pub use cut::CutQuestions;
 pub use error::WindowError;
 use fit::{check_framing, check_vocabulary, keeps_first_space};
 use frame::Frame;
+use google::WordTokens;
+pub use window::Window;
 
 /// How passages are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,68 +53,6 @@ impl Default for WindowSettings {
     }
 }
 
-/// One question with one stretch of its passage, as the model reads it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Window {
-    /// Index of the question in the data set.
-    pub question: usize,
-    /// Token ids, special tokens included; no padding.
-    pub token_ids: Vec<u32>,
-    /// Segment ids, as long as `token_ids`.
-    pub token_types: Vec<u32>,
-    /// Position of the first passage token in `token_ids`.
-    pub passage_start: usize,
-    /// Where each passage token stands in the passage: first and past-the-end code point.
-    pub offsets: Vec<(u32, u32)>,
-    /// Index of the first passage token among all tokens of the passage.
-    pub first_token: usize,
-    /// The word that each passage token is part of: the tokeniser's own number
-    /// of it for the pipeline, the index in [`words::split`] for google; empty for run_qa.
-    pub words: Vec<Option<u32>>,
-}
-
-impl Window {
-    /// The number of tokens.
-    pub fn len(&self) -> usize {
-        self.token_ids.len()
-    }
-
-    /// Whether the window holds no token at all.
-    pub fn is_empty(&self) -> bool {
-        self.token_ids.is_empty()
-    }
-
-    /// The stretch of the passage that the token at `position` stands for;
-    /// nothing for tokens of the question and special tokens.
-    pub fn offset(&self, position: usize) -> Option<(u32, u32)> {
-        let token = position.checked_sub(self.passage_start)?;
-        self.offsets.get(token).copied()
-    }
-
-    /// First and past-the-end code point of the words that two passage tokens (counted
-    /// in this window) are part of, as far as the window shows them; of the tokens
-    /// themselves where one is part of no word. For windows that know their words.
-    pub fn word_span(&self, first: usize, last: usize) -> (u32, u32) {
-        let start_word = self.words[first];
-        let end_word = self.words[last];
-        let (mut from, mut to) = (first, last);
-        if start_word.is_some() && end_word.is_some() {
-            // A word's tokens stand together.
-            let same = |word, other: &&Option<u32>| **other == word;
-            from -= self.words[..first]
-                .iter()
-                .rev()
-                .take_while(|w| same(start_word, w))
-                .count();
-            to += self.words[last + 1..]
-                .iter()
-                .take_while(|w| same(end_word, w))
-                .count();
-        }
-        (self.offsets[from].0, self.offsets[to].1)
-    }
-}
-
 /// The sizes of the tables that a model looks tokens up in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableSizes {
@@ -122,21 +62,21 @@ pub struct TableSizes {
     pub segments: usize,
 }
 
-/// The windows of some questions, and what cutting them took.
-#[derive(Debug, Clone, Default)]
-pub struct CutQuestions {
-    /// All windows, those of a question one after another, in the order asked for.
-    pub windows: Vec<Window>,
-    /// The number of windows of each question.
-    pub counts: Vec<usize>,
-    /// Time that tokenising each question with its passage took, on one thread.
-    pub times: Vec<Duration>,
+/// A passage's tokens.
+enum Passage {
+    /// Of the passage as it is.
+    Whole(Encoding),
+    /// Word by word, for the google decoder.
+    Words(WordTokens),
 }
 
 /// A tokeniser set up to cut windows.
 pub struct Windower {
     settings: WindowSettings,
+    /// Without its post-processor where that is `framing`.
     tokenizer: Tokenizer,
+    /// What puts special tokens around question and passage; nothing for the google decoder, which has `frame`.
+    framing: Option<PostProcessorWrapper>,
     /// Whether tokens have the tokeniser's segment ids, or all zero.
     has_segments: bool,
     /// Whether a window's first passage token keeps the white space before it.
@@ -197,9 +137,17 @@ impl Windower {
         let is_byte_level = tokenizer
             .get_pre_tokenizer()
             .is_some_and(detokenizer::is_byte_level);
+        let framing = match settings.decoder {
+            Decoder::Google => None,
+            Decoder::RunQa | Decoder::Pipeline => tokenizer.get_post_processor().cloned(),
+        };
+        if framing.is_some() {
+            tokenizer.with_post_processor(None::<PostProcessorWrapper>);
+        }
         Ok(Self {
             settings,
             tokenizer,
+            framing,
             has_segments,
             keeps_first_space,
             frame,
@@ -228,16 +176,42 @@ impl Windower {
         dataset: &Dataset,
         index: usize,
     ) -> Result<Vec<Window>, WindowError> {
+        let passage = self.passage(dataset, index)?;
+        self.windows_in(dataset, index, &passage)
+    }
+
+    /// The tokens of a question's passage.
+    fn passage(&self, dataset: &Dataset, index: usize) -> Result<Passage, WindowError> {
         let question = &dataset.questions[index];
-        let passage = dataset.passage(question);
+        let text = dataset.passage(question);
+        let tokens = match self.settings.decoder {
+            Decoder::RunQa | Decoder::Pipeline => {
+                let whole = self.tokenizer.encode_char_offsets(text, false);
+                whole.map(Passage::Whole)
+            }
+            Decoder::Google => self.words_tokens(text).map(Passage::Words),
+        };
+        tokens.map_err(|source| Self::failed(dataset, question, source))
+    }
+
+    /// The windows of a question, of whose passage these are the tokens.
+    fn windows_in(
+        &self,
+        dataset: &Dataset,
+        index: usize,
+        passage: &Passage,
+    ) -> Result<Vec<Window>, WindowError> {
+        let question = &dataset.questions[index];
+        let passage = match passage {
+            Passage::Whole(passage) => passage,
+            Passage::Words(passage) => return self.stepped_windows(dataset, index, passage),
+        };
         let asked = match self.settings.decoder {
             Decoder::RunQa => python::left_strip(&question.text),
-            Decoder::Pipeline => &question.text,
-            Decoder::Google => return self.stepped_windows(dataset, index),
+            Decoder::Pipeline | Decoder::Google => &question.text,
         };
         let whole = self
-            .tokenizer
-            .encode_char_offsets((asked, passage), true)
+            .framed_pair(asked, passage)
             .map_err(|source| Self::failed(dataset, question, source))?;
         if whole.len() <= self.settings.max_seq_len {
             let passage = passage_range(&whole);
@@ -255,30 +229,14 @@ impl Windower {
             .collect())
     }
 
-    /// The windows of the questions that `asked` gives by their places in the data set,
-    /// question by question, cut in parallel on the current rayon pool.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the first question (in the order asked for) that leaves its passage no room.
-    pub fn cut(&self, dataset: &Dataset, asked: &[usize]) -> Result<CutQuestions, WindowError> {
-        let cut: Vec<_> = asked
-            .par_iter()
-            .map(|&index| {
-                let started = Instant::now();
-                let _span = profile::span(Operation::Tokenize, || Work::NONE);
-                let windows = self.question_windows(dataset, index);
-                (windows, started.elapsed())
-            })
-            .collect();
-        let mut all = CutQuestions::default();
-        for (windows, time) in cut {
-            let windows = windows?;
-            all.counts.push(windows.len());
-            all.windows.extend(windows);
-            all.times.push(time);
-        }
-        Ok(all)
+    /// What the tokeniser makes of the pair, without tokenising the passage again: this is
+    /// what `encode` of the tokenizers library does where nothing is truncated or padded.
+    fn framed_pair(&self, asked: &str, passage: &Encoding) -> tokenizers::Result<Encoding> {
+        let asked = self.tokenizer.encode_char_offsets(asked, false)?;
+        let framing = self.framing.as_ref();
+        let framing = framing
+            .expect("OK because the tokeniser frames pairs, and this decoder leaves that to it");
+        framing.process(asked, Some(passage.clone()), true)
     }
 
     /// The window that shows `part` of the passage's tokens: all that stands before

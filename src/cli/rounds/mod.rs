@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use spanbench::cell::CellSpec;
 use spanbench::cell::assemble::About;
 use spanbench::cell::failure::{Failure, FailureKind};
+use spanbench::device::DeviceChoice;
 use spanbench::measure::roofline::{self, Roofline};
 use spanbench::record::CellRecord;
 use spanbench::record::folder::RECORD_FILE;
@@ -219,7 +220,7 @@ fn refused(plan: &Plan, cell: &mut Progressing<'_>) -> Result<(), Halt> {
     Ok(())
 }
 
-/// The machine's peak with each number of threads that a cell computes with.
+/// The processor's peak with each number of threads that a cell computes with.
 struct Peaks(Vec<Roofline>);
 
 impl Peaks {
@@ -228,7 +229,12 @@ impl Peaks {
         let Some(fresh) = plan.run.roofline else {
             return Ok(peaks);
         };
-        for cell in &plan.cells {
+        let of_processor = plan.cells.iter().filter(|cell| {
+            // What other devices can do is measured by the cell's own process.
+            let device = &cell.spec.settings.device;
+            !matches!(device, DeviceChoice::Cuda(_) | DeviceChoice::Metal)
+        });
+        for cell in of_processor {
             let threads = cell.spec.settings.threads;
             if peaks.0.iter().any(|peak| peak.threads == threads) {
                 continue;

@@ -138,6 +138,7 @@ impl Round<'_> {
             spec: cell.plan.spec.clone(),
             accuracy: works.is_empty(),
             profile: self.plan.run.profile && works.is_empty(),
+            device_peak: self.plan.run.roofline.is_some(),
             turn: self.plan.run.turn,
         };
         // Everything is here; the same commit is to be used in every repetition.

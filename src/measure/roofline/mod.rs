@@ -204,7 +204,7 @@ const ROUND: Duration = Duration::from_millis(30);
 
 /// The best rate of many rounds, in units a second. `run` does `units` as often
 /// as it is told, on all threads.
-fn best_rate(units: f64, time: Duration, mut run: impl FnMut(u64)) -> f64 {
+pub(super) fn best_rate(units: f64, time: Duration, mut run: impl FnMut(u64)) -> f64 {
     let mut timed = |repetitions: u64| {
         let started = Instant::now();
         run(repetitions);

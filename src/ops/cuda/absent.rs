@@ -1,11 +1,10 @@
 //! What stands for the CUDA form in a build without it. None of it is ever reached: such a build opens
 //! no device that the form would be chosen for.
 
-use std::time::Duration;
-
 use candle_core::{CudaDevice, Device, Result, Tensor, bail};
 
 use crate::ops::int8::Int8Weights;
+use crate::ops::readback::Brought;
 use crate::ops::rotary::Rotary;
 use crate::ops::sequences::Sequences;
 use crate::ops::{Activation, Attention};
@@ -95,7 +94,7 @@ impl Begun {
 }
 
 impl Bringing {
-    pub(in crate::ops) fn finish(self) -> Result<(Vec<f32>, Duration)> {
+    pub(in crate::ops) fn finish(self) -> Result<Brought> {
         match self {}
     }
 }

@@ -13,6 +13,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaEvent, CudaStre
 use candle_core::{DType, Device, Error, Result, Shape, Tensor, WithDType, bail};
 
 use super::launch::{Address, Output, PerDevice, device_of, hold};
+use crate::ops::readback::Brought;
 
 /// Bytes of each half of an outbox: the tables of several batches.
 const HALF_BYTES: usize = 4 << 20;
@@ -208,8 +209,9 @@ fn inbox(device: &CudaDevice, bytes: usize, stream: &CudaStream) -> Result<Pinne
 }
 
 impl Bringing {
-    /// Waits for the numbers; with them how long the device was busy from [`Begun::now`] on.
-    pub(in crate::ops) fn finish(mut self) -> Result<(Vec<f32>, Duration)> {
+    /// Waits for the numbers; the device was busy with them from [`Begun::now`] on.
+    pub(in crate::ops) fn finish(mut self) -> Result<Brought> {
+        let was_over = self.ended.is_complete();
         let Some(memory) = self.memory.take() else {
             bail!("these results were taken before")
         };
@@ -226,7 +228,11 @@ impl Bringing {
         let kept = INBOXES.of(device_of(&self.source)?, || Ok(Mutex::default()))?;
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push(memory);
-        Ok((values, Duration::from_secs_f64(elapsed_ms / 1e3)))
+        Ok(Brought {
+            values,
+            device_time: Some(Duration::from_secs_f64(elapsed_ms / 1e3)),
+            was_over,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::WireCardUse;
 use crate::measure::energy::Energy;
 use crate::measure::memory::{MemorySample, PhaseMemory};
 use crate::measure::noise::{self, Disturbance, Noise};
@@ -142,7 +143,9 @@ pub struct WireEnergy {
     pub packages_j: Option<f64>,
     /// Their memory, which the packages' figure lacks.
     pub memory_j: Option<f64>,
-    /// Both together by the questions answered.
+    /// The cards that computed, all of them, by their own counters.
+    pub cards_j: Option<f64>,
+    /// By the questions answered: of the cards where such computed, else of packages and memory.
     pub per_question_j: Option<f64>,
     /// By domain, as the kernel names them.
     pub domains_j: serde_json::Map<String, serde_json::Value>,
@@ -160,11 +163,27 @@ impl WireEnergy {
         Self {
             packages_j,
             memory_j,
+            cards_j: None,
             per_question_j: all.map(|joules| joules / questions.max(1) as f64),
             domains_j: domains
                 .map(|domain| (domain.name.clone(), domain.energy_j.into()))
                 .collect(),
             absent_because: None,
+        }
+    }
+
+    /// The same with what the cards took that computed. Where one does not tell, there is no figure by
+    /// question, for the processor's would be that of another work.
+    #[must_use]
+    pub fn with_cards(self, cards: &[WireCardUse]) -> Self {
+        if cards.is_empty() {
+            return self;
+        }
+        let sum = |of: fn(&WireCardUse) -> Option<f64>| cards.iter().map(of).sum();
+        Self {
+            cards_j: sum(|card| card.energy_j),
+            per_question_j: sum(|card| card.per_question_j),
+            ..self
         }
     }
 
@@ -253,5 +272,33 @@ impl WireNoise {
             thermal_events: noise.thermal_events,
             warnings: warnings.map(|warning| warning.text).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::gpu::CardUse;
+
+    #[test]
+    fn energy_by_question_is_that_of_what_computed() {
+        let processor = || WireEnergy {
+            packages_j: Some(80.0),
+            per_question_j: Some(8.0),
+            ..WireEnergy::default()
+        };
+        let card = |energy_j| {
+            let used = CardUse {
+                energy_j,
+                ..CardUse::default()
+            };
+            WireCardUse::new(&used, 10)
+        };
+        assert_eq!(processor().with_cards(&[]), processor());
+        let two = processor().with_cards(&[card(Some(300.0)), card(Some(200.0))]);
+        assert_eq!(two.packages_j, Some(80.0));
+        assert_eq!((two.cards_j, two.per_question_j), (Some(500.0), Some(50.0)));
+        let silent = processor().with_cards(&[card(Some(300.0)), card(None)]);
+        assert_eq!((silent.cards_j, silent.per_question_j), (None, None));
     }
 }

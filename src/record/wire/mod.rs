@@ -116,6 +116,16 @@ pub struct WireRecord {
     pub warnings: Vec<String>,
 }
 
+impl WireRecord {
+    /// The measured peak of what computed, in what matrices are multiplied in; older records have that of the
+    /// processor alone.
+    pub fn matrix_peak_flops_per_s(&self) -> Option<f64> {
+        let of_processor = self.roofline.as_ref();
+        let of_processor = of_processor.map(|peaks| peaks.peak_of(&self.model.compute_dtype));
+        self.throughput.matrix_peak_flops_per_s.or(of_processor)
+    }
+}
+
 /// The model of a record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WireModel {

@@ -19,7 +19,11 @@ pub struct WireThroughput {
     pub padding_waste: f64,
     /// Floating-point operations of matrix products by `forward_s`.
     pub flops_per_s: f64,
-    /// Of the machine's measured peak (`--roofline`); absent where that was not asked for.
+    /// The measured peak of what computed, in the dtype that matrices are multiplied in (`--roofline`); absent
+    /// where that was not asked for.
+    #[serde(default)]
+    pub matrix_peak_flops_per_s: Option<f64>,
+    /// `flops_per_s` by that peak.
     pub peak_fraction: Option<f64>,
     /// Seconds of the timed forward passes.
     pub forward_s: f64,
