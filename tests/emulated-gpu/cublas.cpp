@@ -147,7 +147,7 @@ int cublasLtMatmul(void *, void *description, const void *alpha, const void *a, 
     const Layout of_a = *(Layout *)la, of_b = *(Layout *)lb, of_d = *(Layout *)ld;
     const float scale = *(const float *)alpha, kept = *(const float *)beta;
     if (int fault = check(how, of_a, of_b, of_d)) { return fault; }
-    ((Stream *)stream)->later([=] { multiply(how, scale, a, of_a, b, of_b, kept, c, d, of_d); });
+    ((Stream *)stream)->compute([=] { multiply(how, scale, a, of_a, b, of_b, kept, c, d, of_d); });
     return SUCCESS;
 }
 }

@@ -21,7 +21,11 @@ namespace {
 constexpr int SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 101, NOT_FOUND = 500, NOT_READY = 600,
               NOT_SUPPORTED = 801;
 constexpr size_t PAGE = 4096;
-constexpr size_t TOTAL_BYTES = (size_t)8 << 30;
+// Of a card.
+size_t total_bytes() {
+    static const char *const told = std::getenv("SPANBENCH_EMULATED_BYTES");
+    return told ? std::strtoull(told, nullptr, 10) : (size_t)8 << 30;
+}
 
 struct Allocation {
     char *pages;
@@ -35,14 +39,22 @@ uint64_t allocated = 0, most_allocated = 0;
 int allocate(uint64_t *address, size_t bytes) {
     const size_t room = (bytes + 15) / 16 * 16, pages = (room + PAGE - 1) / PAGE * PAGE;
     std::lock_guard<std::mutex> lock(guard);
-    if (allocated + bytes > TOTAL_BYTES) { return OUT_OF_MEMORY; }
-    void *mapped = mmap(nullptr, pages + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) { return OUT_OF_MEMORY; }
-    char *start = (char *)mapped;
-    mprotect(start + pages, PAGE, PROT_NONE);
-    std::memset(start, 0xff, pages);
-    *address = (uint64_t)(start + pages - room);
-    allocations[*address] = {start, pages + PAGE, bytes};
+    if (allocated + bytes > total_bytes()) { return OUT_OF_MEMORY; }
+    if (is_idle()) {
+        // Nobody touches it.
+        static uint64_t next = (uint64_t)1 << 48;
+        *address = next;
+        next += std::max(pages, PAGE);
+        allocations[*address] = {nullptr, 0, bytes};
+    } else {
+        void *mapped = mmap(nullptr, pages + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (mapped == MAP_FAILED) { return OUT_OF_MEMORY; }
+        char *start = (char *)mapped;
+        mprotect(start + pages, PAGE, PROT_NONE);
+        std::memset(start, 0xff, pages);
+        *address = (uint64_t)(start + pages - room);
+        allocations[*address] = {start, pages + PAGE, bytes};
+    }
     allocated += bytes;
     most_allocated = std::max(most_allocated, allocated);
     return SUCCESS;
@@ -56,7 +68,7 @@ int release(uint64_t address, Stream &stream) {
     const Allocation own = found->second;
     allocated -= own.bytes;
     allocations.erase(found);
-    stream.later([own] { munmap(own.pages, own.mapped); });
+    if (own.pages) { stream.later([own] { munmap(own.pages, own.mapped); }); }
     return SUCCESS;
 }
 
@@ -81,7 +93,7 @@ struct Event {
 };
 
 int copy_later(uint64_t into, uint64_t from, size_t bytes, void *stream) {
-    stream_at(stream).later([=] { std::memmove((void *)into, (const void *)from, bytes); });
+    stream_at(stream).compute([=] { std::memmove((void *)into, (const void *)from, bytes); });
     return SUCCESS;
 }
 
@@ -112,7 +124,7 @@ int cuDeviceGetUuid_v2(unsigned char *uuid, int) {
     return SUCCESS;
 }
 int cuDeviceTotalMem_v2(size_t *bytes, int) {
-    *bytes = TOTAL_BYTES;
+    *bytes = total_bytes();
     return SUCCESS;
 }
 int cuDeviceGetAttribute(int *value, int attribute, int) {
@@ -216,7 +228,7 @@ int cuMemFree_v2(uint64_t address) {
 }
 int cuMemHostAlloc(void **memory, size_t bytes, unsigned) {
     *memory = std::aligned_alloc(PAGE, (bytes + PAGE - 1) / PAGE * PAGE);
-    std::memset(*memory, 0xff, bytes);
+    std::memset(*memory, is_idle() ? 0 : 0xff, bytes);
     std::lock_guard<std::mutex> lock(guard);
     pinned[(uintptr_t)*memory] = (uintptr_t)*memory + bytes;
     return SUCCESS;
@@ -229,8 +241,8 @@ int cuMemFreeHost(void *memory) {
     return SUCCESS;
 }
 int cuMemGetInfo_v2(size_t *free, size_t *total) {
-    *free = TOTAL_BYTES - allocated;
-    *total = TOTAL_BYTES;
+    *free = total_bytes() - allocated;
+    *total = total_bytes();
     return SUCCESS;
 }
 int cuDeviceGetDefaultMemPool(void **pool, int) {
@@ -238,9 +250,16 @@ int cuDeviceGetDefaultMemPool(void **pool, int) {
     return SUCCESS;
 }
 int cuMemPoolGetAttribute(void *, int attribute, void *value) {
-    if (attribute != 8) { return INVALID_VALUE; }
-    *(uint64_t *)value = most_allocated;  // CU_MEMPOOL_ATTR_USED_MEM_HIGH
-    return SUCCESS;
+    switch (attribute) {
+    case 5:  // CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT: it keeps nothing
+    case 7:  // CU_MEMPOOL_ATTR_USED_MEM_CURRENT
+        *(uint64_t *)value = allocated;
+        return SUCCESS;
+    case 8:  // CU_MEMPOOL_ATTR_USED_MEM_HIGH
+        *(uint64_t *)value = most_allocated;
+        return SUCCESS;
+    default: return INVALID_VALUE;
+    }
 }
 int cuMemPoolSetAttribute(void *, int attribute, void *value) {
     if (attribute == 8) {
@@ -252,7 +271,7 @@ int cuMemPoolSetAttribute(void *, int attribute, void *value) {
 int cuMemcpyHtoDAsync_v2(uint64_t into, const void *from, size_t bytes, void *stream) {
     if (is_pinned(from, bytes)) { return copy_later(into, (uint64_t)from, bytes, stream); }
     // What is not pinned is read before the call returns.
-    stream_at(stream).later([into, kept = std::string((const char *)from, bytes)] {
+    stream_at(stream).compute([into, kept = std::string((const char *)from, bytes)] {
         std::memcpy((void *)into, kept.data(), kept.size());
     });
     return SUCCESS;
@@ -267,7 +286,7 @@ int cuMemcpyDtoDAsync_v2(uint64_t into, uint64_t from, size_t bytes, void *strea
     return copy_later(into, from, bytes, stream);
 }
 int cuMemsetD8Async(uint64_t into, unsigned char value, size_t bytes, void *stream) {
-    stream_at(stream).later([=] { std::memset((void *)into, value, bytes); });
+    stream_at(stream).compute([=] { std::memset((void *)into, value, bytes); });
     return SUCCESS;
 }
 
@@ -291,6 +310,7 @@ int cuFuncSetAttribute(void *, int, int) { return SUCCESS; }
 int cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned x, unsigned y, unsigned z,
                    unsigned shared_bytes, void *stream, void **arguments, void **) {
     if (grid_x == 0 || grid_y == 0 || grid_z == 0 || x == 0 || x * y * z > 1024 || y * z != 1) { return INVALID_VALUE; }
+    if (is_idle()) { return SUCCESS; }
     stream_at(stream).later(launched(*(const Kernel *)function, {grid_x, grid_y, grid_z}, {x, y, z}, shared_bytes, arguments));
     return SUCCESS;
 }
