@@ -24,7 +24,7 @@ class Peer(cpu.Peer):
 
 def spanbench_on(device, batch_tokens):
     class Spanbench(cpu.Spanbench):
-        more = ["--device", device, "--batch-tokens", str(batch_tokens), "--window-order", "by-length"]
+        more = ["--device", device, "--batch-tokens", str(batch_tokens), "--window-order", "by-length", "--roofline"]
         peak = "device_peak_bytes"
 
     return Spanbench
