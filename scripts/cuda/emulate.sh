@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/emulated-gpu
 toolkit=$CARGO_TARGET_DIR/toolkit
 mkdir -p "$toolkit/lib64"
 toolkit=$(cd "$toolkit" && pwd)
-"$compiler" -std=c++20 -O2 -Wall -Wextra -Wno-unknown-pragmas -shared -fPIC -Itests/emulated-gpu \
+"$compiler" -std=c++20 -O2 -U_FORTIFY_SOURCE -Wall -Wextra -Wno-unknown-pragmas -shared -fPIC -Itests/emulated-gpu \
     -Wl,-soname,libemulated-gpu.so -o "$toolkit/lib64/libcuda.so" tests/emulated-gpu/*.cpp
 for name in cublas cublasLt curand nvrtc; do
     ln -sf libcuda.so "$toolkit/lib64/lib$name.so"

@@ -1,9 +1,11 @@
 // The threads of a block, one of which runs at a time: each until it waits for others or ends. What runs next is always
 // the same, so that a program that fails does so again.
 #pragma once
+#include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <sys/mman.h>
@@ -25,11 +27,60 @@ struct Warp {
     const void *rows[32];
 };
 
+// A thread of a block. It is made once and runs kernel after kernel, for to make one takes calls of the system. That
+// includes to switch to another with swapcontext, so that it is only begun so: from then on it is left and resumed by
+// jumps, which take none.
+class Fiber {
+  public:
+    Fiber() : stack_(new char[STACK]) {}
+
+    // Runs until it waits or ends.
+    void resume() {
+        if (_setjmp(resumer_) != 0) { return; }
+        if (begun_) { _longjmp(own_, 1); }
+        begun_ = true;
+        static thread_local ucontext_t context;
+        getcontext(&context);
+        context.uc_stack.ss_sp = stack_.get();
+        context.uc_stack.ss_size = STACK;
+        context.uc_link = nullptr;
+        const auto self = (uintptr_t)this;
+        makecontext(&context, (void (*)())enter, 2, (unsigned)self, (unsigned)(self >> 32));
+        setcontext(&context);
+    }
+    void pause() {
+        if (_setjmp(own_) == 0) { _longjmp(resumer_, 1); }
+    }
+    void run_next(const std::function<void()> &kernel) {
+        kernel_ = &kernel;
+        ended_ = false;
+    }
+    bool ended() const { return ended_; }
+
+  private:
+    static constexpr size_t STACK = 128 << 10;
+
+    static void enter(unsigned low, unsigned high) {
+        Fiber *own = (Fiber *)((uintptr_t)high << 32 | low);
+        for (;;) {
+            (*own->kernel_)();
+            own->ended_ = true;
+            own->pause();
+        }
+    }
+
+    std::unique_ptr<char[]> stack_;
+    jmp_buf resumer_, own_;
+    bool begun_ = false;
+    bool ended_ = true;
+    const std::function<void()> *kernel_ = nullptr;
+};
+
 class Block {
   public:
     Block(int threads, size_t shared_bytes)
         // Nothing may rely on what shared memory held before.
-        : shared_(shared_bytes + 16, 0xff), all_{threads}, warps_((threads + 31) / 32), fibers_(threads) {
+        : shared_(shared_bytes + 16, 0xff), all_{threads}, warps_((threads + 31) / 32), threads_(threads) {
         for (size_t warp = 0; warp < warps_.size(); ++warp) {
             warps_[warp].meeting.expected = std::min(32, threads - (int)warp * 32);
         }
@@ -49,21 +100,20 @@ class Block {
             return;
         }
         const unsigned round = meeting.rounds;
-        while (meeting.rounds == round) { pause(); }
+        while (meeting.rounds == round) { fiber(running_).pause(); }
     }
     void wait_for_all() { wait(all_); }
 
     void run(const std::function<void()> &kernel) {
-        kernel_ = &kernel;
-        for (size_t at = 0; at < fibers_.size(); ++at) { begin(at); }
-        for (size_t left = fibers_.size(); left > 0;) {
+        for (size_t at = 0; at < threads_; ++at) { fiber(at).run_next(kernel); }
+        for (size_t left = threads_; left > 0;) {
             progress_ = false;
-            for (size_t at = 0; at < fibers_.size(); ++at) {
-                if (fibers_[at].ended) { continue; }
+            for (size_t at = 0; at < threads_; ++at) {
+                if (fiber(at).ended()) { continue; }
                 running_ = at;
                 threadIdx.x = at;
-                swapcontext(&scheduler_, &fibers_[at].context);
-                if (fibers_[at].ended) {
+                fiber(at).resume();
+                if (fiber(at).ended()) {
                     --left;
                     progress_ = true;
                 }
@@ -76,44 +126,17 @@ class Block {
     }
 
   private:
-    struct Fiber {
-        ucontext_t context;
-        bool ended = false;
-    };
-    static constexpr size_t STACK = 128 << 10;
-
-    // Stacks are used again by the next block.
-    static char *stack(size_t at) {
-        static thread_local std::vector<std::unique_ptr<char[]>> stacks;
-        while (stacks.size() <= at) { stacks.emplace_back(new char[STACK]); }
-        return stacks[at].get();
-    }
-
-    void begin(size_t at) {
-        getcontext(&fibers_[at].context);
-        fibers_[at].context.uc_stack.ss_sp = stack(at);
-        fibers_[at].context.uc_stack.ss_size = STACK;
-        fibers_[at].context.uc_link = &scheduler_;
-        const auto self = (uintptr_t)this;
-        makecontext(&fibers_[at].context, (void (*)())enter, 2, (unsigned)self, (unsigned)(self >> 32));
-    }
-    static void enter(unsigned low, unsigned high) {
-        Block *block = (Block *)((uintptr_t)high << 32 | low);
-        const size_t own = block->running_;
-        (*block->kernel_)();
-        block->fibers_[own].ended = true;
-    }
-    void pause() {
-        const size_t own = running_;
-        swapcontext(&fibers_[own].context, &scheduler_);
+    // Those of this thread of the system, for all blocks it runs.
+    static Fiber &fiber(size_t at) {
+        static thread_local std::deque<Fiber> fibers;
+        while (fibers.size() <= at) { fibers.emplace_back(); }
+        return fibers[at];
     }
 
     std::vector<unsigned char> shared_;
     Meeting all_;
     std::vector<Warp> warps_;
-    std::vector<Fiber> fibers_;
-    const std::function<void()> *kernel_ = nullptr;
-    ucontext_t scheduler_;
+    size_t threads_;
     size_t running_ = 0;
     bool progress_ = false;
 };
