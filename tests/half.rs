@@ -197,7 +197,9 @@ fn neighbours_and_matrices_side_by_side() {
         let both: Vec<Vec<f64>> = both.map(|(x, y)| [x.as_slice(), y].concat()).collect();
         let found = beside(&[x.clone(), y], form()).unwrap();
         assert_near(&found, &both, 0.0, "side by side");
-        let found = neighbours(&x, &Sequences::new(&[0, 4, 9]), &[-1, 1], form()).unwrap();
+        let mut sequences = Sequences::new(&[0, 4, 9]);
+        sequences.add_neighbours(&[-1, 1]);
+        let found = neighbours(&x, &sequences, 0, form()).unwrap();
         let row = |at: usize, there: bool| {
             if there {
                 x_twin[at].clone()

@@ -292,8 +292,9 @@ fn neighbours_end_with_their_sequence() {
         vec![0.0, 0.0, 7.0, 8.0, 0.0, 0.0],
     ];
     for form in forms() {
-        let sequences = Sequences::new(&[0, 3, 4]);
-        let found = neighbours(&tensor(&x), &sequences, &[1, 0, -1], form).unwrap();
+        let mut sequences = Sequences::new(&[0, 3, 4]);
+        sequences.add_neighbours(&[1, 0, -1]);
+        let found = neighbours(&tensor(&x), &sequences, 0, form).unwrap();
         assert_close(&found, &expected, form.name());
     }
 }

@@ -199,7 +199,7 @@ impl Assembled {
     /// Asks the device for the logits.
     fn ask(&self, batch: &Batch) -> TensorResult<Bringing> {
         let begun = Begun::now(&self.device)?;
-        let hidden = self.encoder.forward(batch)?;
+        let hidden = self.encoder.forward(&self.encoder.look_up(batch)?)?;
         begun.bring(&self.head.forward(&hidden)?.to_dtype(DType::F32)?)
     }
 

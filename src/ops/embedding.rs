@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use candle_core::{DType, Result, Tensor, bail};
 
+use super::sequences::Sequences;
 use super::span::span;
 use super::{Form, cpu, cuda};
 use crate::measure::profile::{Operation, Work};
@@ -82,22 +83,21 @@ impl Embedding {
     }
 }
 
-/// The sum over tables, which are all of one form, of the rows that their ids name:
-/// `[ids, features]`, summed in `f32`.
+/// The sum over tables, which are all of one form, of the rows that a list of `sequences` names, each
+/// table with the number of its own: `[rows, features]`, summed in `f32`.
 ///
 /// # Errors
 ///
-/// Fails where an id has no row.
-pub fn sum_embeddings(lookups: &[(&Embedding, &[u32])]) -> Result<Tensor> {
-    let [(first, _), ..] = lookups else {
+/// Fails where there is no such list, and where it was not made for such a table.
+pub fn sum_embeddings(tables: &[(&Embedding, usize)], sequences: &Sequences<'_>) -> Result<Tensor> {
+    let lookups = tables.iter().map(|&(embedding, list)| {
+        let ids = sequences.list(list, embedding.rows())?;
+        Ok((embedding, ids))
+    });
+    let lookups = &lookups.collect::<Result<Vec<_>>>()?;
+    let [(first, _), ..] = lookups[..] else {
         bail!("no table to look up in")
     };
-    for (embedding, ids) in lookups {
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= embedding.rows()) {
-            // Checked here, for on a GPU candle reads past the table.
-            bail!("id {id} has no row in a table of {}", embedding.rows())
-        }
-    }
     match &first.0 {
         Table::Tensor(table) => {
             let _span = span(Operation::Embedding, table.device(), || work(lookups));
@@ -109,11 +109,13 @@ pub fn sum_embeddings(lookups: &[(&Embedding, &[u32])]) -> Result<Tensor> {
         }
         Table::Cuda(table) => {
             let _span = span(Operation::Embedding, table.device(), || work(lookups));
-            let tables = of_one_form(lookups, |table| match table {
+            let own = of_one_form(lookups, |table| match table {
                 Table::Cuda(table) => Some(table),
                 Table::Stored(_) | Table::Tensor(_) => None,
             });
-            cuda::sum_embeddings(&tables?)
+            let own = own?.into_iter().zip(tables);
+            let own: Vec<_> = own.map(|((table, _), &(_, list))| (table, list)).collect();
+            cuda::sum_embeddings(&own, sequences)
         }
         Table::Stored(_) => {
             let device = candle_core::Device::Cpu;

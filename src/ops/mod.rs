@@ -16,6 +16,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod by_length;
 mod cpu;
 #[cfg_attr(not(feature = "cuda"), path = "cuda/absent.rs")]
 mod cuda;
@@ -26,6 +27,7 @@ pub mod linear;
 pub mod neighbours;
 pub mod norm;
 pub mod readback;
+pub mod replay;
 pub mod rotary;
 pub mod sequences;
 mod span;
@@ -40,6 +42,7 @@ pub use activation::Activation;
 pub use attention::{
     Attention, Disentangled, PositionTerms, RelativeBias, RelativeRows, attention,
 };
+pub use by_length::ByLength;
 pub(crate) use cpu::alone;
 pub use embedding::{Embedding, sum_embeddings};
 pub use gate::gate;

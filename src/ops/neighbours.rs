@@ -2,41 +2,34 @@
 
 use candle_core::{Result, Tensor};
 
-use super::sequences::Sequences;
+use super::sequences::{NO_ROW, Sequences};
 use super::{Form, cuda};
 
-/// For each token the features of the tokens `offsets` away from it, side by
+/// For each token the features of those that a `list` of [`Sequences::add_neighbours`] names, side by
 /// side: `[tokens, offsets · features]`. What lies outside the token's sequence is zero.
 ///
 /// A convolution over the sequence is a dense layer on this.
 ///
 /// # Errors
 ///
-/// Fails where the device has no memory left.
+/// Fails where there is no such list, and where the device has no memory left.
 pub fn neighbours(
     x: &Tensor,
     sequences: &Sequences<'_>,
-    offsets: &[isize],
+    list: usize,
     form: Form,
 ) -> Result<Tensor> {
     if form == Form::Cuda {
-        return cuda::neighbours(x, sequences, offsets);
+        return cuda::neighbours(x, sequences, list);
     }
     let (tokens, features) = x.dims2()?;
+    let list = sequences.list(list, tokens)?;
     let padded = x.pad_with_zeros(0, 0, 1)?;
-    let mut rows = Vec::with_capacity(tokens * offsets.len());
-    for sequence in sequences.iter() {
-        for token in sequence.clone() {
-            rows.extend(offsets.iter().map(|&offset| {
-                let neighbour = token.checked_add_signed(offset);
-                // The row after the last is the one of zeros.
-                let neighbour = neighbour.filter(|at| sequence.contains(at));
-                u32::try_from(neighbour.unwrap_or(tokens)).unwrap_or(u32::MAX)
-            }));
-        }
-    }
-    let rows = Tensor::from_vec(rows, tokens * offsets.len(), x.device())?;
+    let zeros = u32::try_from(tokens).unwrap_or(NO_ROW);
+    // The row after the last is the one of zeros.
+    let rows: Vec<u32> = list.iter().map(|&row| row.min(zeros)).collect();
+    let rows = Tensor::from_vec(rows, list.len(), x.device())?;
     padded
         .index_select(&rows, 0)?
-        .reshape((tokens, offsets.len() * features))
+        .reshape((tokens, list.len() / tokens.max(1) * features))
 }

@@ -55,6 +55,10 @@ impl Begun {
 }
 
 impl Bringing {
+    pub(super) fn coming(coming: cuda::Bringing) -> Self {
+        Self(Way::Coming(coming))
+    }
+
     /// Waits for the numbers.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::models::encoder::disentangled::{
 };
 use crate::models::encoder::embeddings::{Embeddings, Numbering};
 use crate::models::weights::Weights;
-use crate::ops::{Linear, PositionTerms};
+use crate::ops::{ByLength, Linear, PositionTerms};
 
 /// What DeBERTa adds to variances where a configuration does not say.
 pub const EPSILON: f64 = 1e-7;
@@ -61,6 +61,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         blocks: blocks.collect::<Result<_, _>>()?,
         convolution: None,
         distances,
+        rows: ByLength::default(),
         scale: types.scale(sizes.head_size()),
         sizes,
         form: weights.form(),

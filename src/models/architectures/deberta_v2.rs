@@ -13,7 +13,7 @@ use crate::models::encoder::disentangled::{
     Convolution, DisentangledEncoder, Distances, PositionTypes, PositionedBlock,
 };
 use crate::models::weights::Weights;
-use crate::ops::PositionTerms;
+use crate::ops::{ByLength, PositionTerms};
 
 const NAMES: Names = Names {
     projection: [
@@ -89,6 +89,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         blocks: blocks.collect::<Result<_, _>>()?,
         convolution: convolution(fields, weights, &prefix, &shape)?,
         distances,
+        rows: ByLength::default(),
         scale: types.scale(sizes.head_size()),
         sizes,
         form: weights.form(),

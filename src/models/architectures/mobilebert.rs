@@ -151,24 +151,29 @@ impl Embeddings {
         })
     }
 
-    fn forward(
-        &self,
-        batch: &Batch,
-        sequences: &Sequences<'_>,
-        form: Form,
-    ) -> TensorResult<Tensor> {
-        let mut words = sum_embeddings(&[(&self.words, &batch.token_ids)])?;
+    /// The lists of words, positions, segments and, where there are trigrams, neighbours.
+    fn look_up<'a>(&self, batch: &'a Batch) -> TensorResult<Sequences<'a>> {
+        let mut sequences = Sequences::new(&batch.boundaries);
+        sequences.add_rows(&batch.token_ids, &self.words)?;
+        sequences.add_rows(sequences.positions().to_vec(), &self.positions)?;
+        sequences.add_rows(&batch.token_types, &self.segments)?;
         if self.trigrams {
             // The next word, the word itself, the one before.
-            words = neighbours(&words, sequences, &[1, 0, -1], form)?;
+            sequences.add_neighbours(&[1, 0, -1]);
+        }
+        Ok(sequences)
+    }
+
+    fn forward(&self, sequences: &Sequences<'_>, form: Form) -> TensorResult<Tensor> {
+        let mut words = sum_embeddings(&[(&self.words, 0)], sequences)?;
+        if self.trigrams {
+            words = neighbours(&words, sequences, 3, form)?;
         }
         if let Some(transformation) = &self.transformation {
             words = transformation.forward(&words)?;
         }
-        let others = sum_embeddings(&[
-            (&self.positions, sequences.positions()),
-            (&self.segments, &batch.token_types),
-        ])?;
+        let others = [(&self.positions, 1), (&self.segments, 2)];
+        let others = sum_embeddings(&others, sequences)?;
         self.norm.forward_sum(words, &others)
     }
 }
@@ -356,16 +361,19 @@ struct MobileBert {
 }
 
 impl Encoder for MobileBert {
-    fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
+    fn look_up<'a>(&self, batch: &'a Batch) -> TensorResult<Sequences<'a>> {
+        self.embeddings.look_up(batch)
+    }
+
+    fn forward(&self, sequences: &Sequences<'_>) -> TensorResult<Tensor> {
         let heads = self.settings.sizes.heads;
-        let sequences = &Sequences::new(&batch.boundaries);
         let attending = Attending {
             sequences,
             attention: Attention::scaled(heads, self.settings.narrow / heads),
             rotary: None,
             form: self.form,
         };
-        let mut x = self.embeddings.forward(batch, sequences, self.form)?;
+        let mut x = self.embeddings.forward(sequences, self.form)?;
         for layer in &self.layers {
             x = layer.forward(&x, &attending)?;
         }

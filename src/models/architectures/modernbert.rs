@@ -15,8 +15,8 @@ use crate::models::encoder::block::Attending;
 use crate::models::encoder::{Encoded, Encoder, attention_flops};
 use crate::models::weights::Weights;
 use crate::ops::{
-    Activation, Attention, Embedding, Form, Linear, Norm, Pairing, Rotary, Sequences, add, gate,
-    sum_embeddings,
+    Activation, Attention, ByLength, Embedding, Form, Linear, Norm, Pairing, Rotary, Sequences,
+    add, gate, sum_embeddings,
 };
 
 const SIZES: Sizes = Sizes {
@@ -197,6 +197,7 @@ pub fn load(fields: &Fields, weights: &Weights<'_>) -> Result<Encoded, ModelErro
         layers: layers.collect::<Result<_, _>>()?,
         final_norm: norm("final_norm")?,
         settings,
+        angles: ByLength::default(),
         form: weights.form(),
     };
     Ok(Encoded::new(encoder, &sizes, Some(sizes.max_positions)))
@@ -283,7 +284,14 @@ struct ModernBert {
     layers: Vec<Layer>,
     final_norm: Norm,
     settings: Settings,
+    angles: ByLength<Angles>,
     form: Form,
+}
+
+/// By what layers turn queries and keys.
+struct Angles {
+    full: Rotary,
+    near: Rotary,
 }
 
 impl ModernBert {
@@ -296,16 +304,22 @@ impl ModernBert {
 }
 
 impl Encoder for ModernBert {
-    fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
+    fn look_up<'a>(&self, batch: &'a Batch) -> TensorResult<Sequences<'a>> {
+        let mut sequences = Sequences::new(&batch.boundaries);
+        sequences.add_rows(&batch.token_ids, &self.words)?;
+        Ok(sequences)
+    }
+
+    fn forward(&self, sequences: &Sequences<'_>) -> TensorResult<Tensor> {
         let sizes = &self.settings.sizes;
-        let sequences = &Sequences::new(&batch.boundaries);
-        let longest = sequences.longest();
-        let angles = |theta| Rotary::from_theta(theta, sizes.head_size(), longest, Pairing::Halves);
-        let (full, near) = (
-            angles(self.settings.full_theta),
-            angles(self.settings.near_theta),
-        );
-        let words = sum_embeddings(&[(&self.words, &batch.token_ids)])?;
+        let angles = self.angles.of(sequences.longest_of_tables(), |longest| {
+            let of = |theta| Rotary::from_theta(theta, sizes.head_size(), longest, Pairing::Halves);
+            Angles {
+                full: of(self.settings.full_theta),
+                near: of(self.settings.near_theta),
+            }
+        });
+        let words = sum_embeddings(&[(&self.words, 0)], sequences)?;
         let mut x = self.embedding_norm.forward(&words)?;
         for layer in &self.layers {
             let attending = Attending {
@@ -315,8 +329,8 @@ impl Encoder for ModernBert {
                     ..Attention::scaled(sizes.heads, sizes.head_size())
                 },
                 rotary: Some(match layer.sight {
-                    Sight::Full => &full,
-                    Sight::Near => &near,
+                    Sight::Full => &angles.full,
+                    Sight::Near => &angles.near,
                 }),
                 form: self.form,
             };

@@ -10,7 +10,8 @@ use crate::batch::Batch;
 use crate::models::ModelError;
 use crate::models::config::{Fields, Sizes};
 use crate::ops::{
-    Attention, Disentangled, Form, Linear, Norm, PositionTerms, RelativeRows, Sequences, neighbours,
+    Attention, ByLength, Disentangled, Form, Linear, Norm, PositionTerms, RelativeRows, Sequences,
+    neighbours,
 };
 
 /// What attention multiplies with relative positions: `pos_att_type`.
@@ -124,21 +125,28 @@ pub struct Convolution {
 }
 
 impl Convolution {
+    fn offsets(&self) -> Vec<isize> {
+        (-self.reach..=self.reach).collect()
+    }
+
+    /// `list` is that of the neighbours at its offsets.
     fn forward(
         &self,
         embedded: &Tensor,
         x: &Tensor,
         sequences: &Sequences<'_>,
+        list: usize,
         form: Form,
     ) -> TensorResult<Tensor> {
-        let offsets: Vec<isize> = (-self.reach..=self.reach).collect();
-        let mut beside = neighbours(embedded, sequences, &offsets, form)?;
+        let mut beside = neighbours(embedded, sequences, list, form)?;
         if self.groups > 1 {
+            sequences.check_not_recorded("convolutions in groups")?;
             // A group's features of all tokens of the kernel stand together.
             let (tokens, width) = beside.dims2()?;
-            let features = width / offsets.len() / self.groups;
+            let offsets = self.offsets().len();
+            let features = width / offsets / self.groups;
             beside = beside
-                .reshape((tokens, offsets.len(), self.groups, features))?
+                .reshape((tokens, offsets, self.groups, features))?
                 .transpose(1, 2)?
                 .reshape((tokens, width))?;
         }
@@ -157,6 +165,8 @@ pub struct DisentangledEncoder {
     pub convolution: Option<Convolution>,
     /// How distances become rows; absent without relative attention.
     pub distances: Option<Distances>,
+    /// Of distances in windows of a length.
+    pub rows: ByLength<RelativeRows>,
     /// By what scores are multiplied.
     pub scale: f32,
     /// Heads and features.
@@ -166,16 +176,24 @@ pub struct DisentangledEncoder {
 }
 
 impl Encoder for DisentangledEncoder {
-    fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
-        let sequences = &Sequences::new(&batch.boundaries);
-        let embedded = self.embeddings.forward(batch, sequences)?;
-        let longest = sequences.longest();
-        let rows = self
-            .distances
-            .map(|distances| RelativeRows::new(longest, |distance| distances.row(distance)));
+    fn look_up<'a>(&self, batch: &'a Batch) -> TensorResult<Sequences<'a>> {
+        let mut sequences = self.embeddings.look_up(batch)?;
+        if let Some(convolution) = &self.convolution {
+            sequences.add_neighbours(&convolution.offsets());
+        }
+        Ok(sequences)
+    }
+
+    fn forward(&self, sequences: &Sequences<'_>) -> TensorResult<Tensor> {
+        let embedded = self.embeddings.forward(sequences)?;
+        let rows = self.distances.map(|distances| {
+            let row = |distance| distances.row(distance);
+            let new = |longest| RelativeRows::new(longest, row);
+            self.rows.of(sequences.longest_of_tables(), new)
+        });
         let mut x = embedded.clone();
         for (layer, positioned) in self.blocks.iter().enumerate() {
-            let disentangled = rows.as_ref().map(|rows| Disentangled {
+            let disentangled = rows.as_deref().map(|rows| Disentangled {
                 position_keys: positioned.position_keys.as_ref(),
                 position_queries: positioned.position_queries.as_ref(),
                 rows,
@@ -192,7 +210,13 @@ impl Encoder for DisentangledEncoder {
             };
             x = positioned.block.forward(&x, &attending)?;
             if let Some(convolution) = self.convolution.as_ref().filter(|_| layer == 0) {
-                x = convolution.forward(&embedded, &x, sequences, self.form)?;
+                x = convolution.forward(
+                    &embedded,
+                    &x,
+                    sequences,
+                    self.embeddings.lists(),
+                    self.form,
+                )?;
             }
         }
         Ok(x)

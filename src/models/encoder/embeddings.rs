@@ -1,7 +1,5 @@
 //! Token ids to the first hidden states.
 
-use std::borrow::Cow;
-
 use candle_core::{Result as TensorResult, Tensor};
 
 use crate::batch::Batch;
@@ -23,9 +21,9 @@ pub enum Numbering {
 
 impl Numbering {
     /// Each token's row of the position table.
-    fn positions<'a>(self, batch: &Batch, sequences: &'a Sequences<'_>) -> Cow<'a, [u32]> {
+    fn positions(self, batch: &Batch, sequences: &Sequences<'_>) -> Vec<u32> {
         let Self::AfterPadding(padding) = self else {
-            return Cow::Borrowed(sequences.positions());
+            return sequences.positions().to_vec();
         };
         let mut all = Vec::with_capacity(batch.tokens());
         for tokens in sequences.iter() {
@@ -35,7 +33,7 @@ impl Numbering {
                 all.push(if token == padding { padding } else { last });
             }
         }
-        Cow::Owned(all)
+        all
     }
 
     /// Tokens of a window at the most, with a position table of `rows` rows.
@@ -114,27 +112,48 @@ impl Embeddings {
         self
     }
 
-    /// `[tokens, hidden]`.
+    /// The sequences of a batch, with a list of rows for each table.
     ///
     /// # Errors
     ///
     /// Fails where an id has no row.
-    pub fn forward(&self, batch: &Batch, sequences: &Sequences<'_>) -> TensorResult<Tensor> {
-        let zeros;
-        let numbered;
-        let mut lookups = vec![(&self.words, batch.token_ids.as_slice())];
+    pub fn look_up<'a>(&self, batch: &'a Batch) -> TensorResult<Sequences<'a>> {
+        let mut sequences = Sequences::new(&batch.boundaries);
+        sequences.add_rows(&batch.token_ids, &self.words)?;
         if let Some((table, numbering)) = &self.positions {
-            numbered = numbering.positions(batch, sequences);
-            lookups.push((table, &numbered));
+            sequences.add_rows(numbering.positions(batch, &sequences), table)?;
         }
         if let Some(table) = &self.segments {
-            lookups.push((table, &batch.token_types));
+            sequences.add_rows(&batch.token_types, table)?;
         }
         if let Some(table) = &self.constant {
-            zeros = vec![0; batch.tokens()];
-            lookups.push((table, &zeros));
+            sequences.add_rows(vec![0; batch.tokens()], table)?;
         }
-        let mut x = sum_embeddings(&lookups)?;
+        Ok(sequences)
+    }
+
+    /// The tables, in the order of [`Embeddings::look_up`]'s lists.
+    fn tables(&self) -> impl Iterator<Item = &Embedding> {
+        let positions = self.positions.as_ref().map(|(table, _)| table);
+        let more = positions.into_iter().chain(&self.segments);
+        std::iter::once(&self.words)
+            .chain(more)
+            .chain(&self.constant)
+    }
+
+    /// How many lists [`Embeddings::look_up`] adds.
+    pub fn lists(&self) -> usize {
+        self.tables().count()
+    }
+
+    /// `[tokens, hidden]` of what was looked up.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the tensor library does.
+    pub fn forward(&self, sequences: &Sequences<'_>) -> TensorResult<Tensor> {
+        let tables: Vec<_> = self.tables().zip(0..).collect();
+        let mut x = sum_embeddings(&tables, sequences)?;
         if let Some(projection) = self.projection.as_ref().filter(|_| self.projects_first) {
             x = projection.forward(&x)?;
         }
@@ -167,7 +186,7 @@ mod tests {
         };
         let numbering = Numbering::AfterPadding(1);
         let sequences = Sequences::new(&batch.boundaries);
-        let positions = |numbering: Numbering| numbering.positions(&batch, &sequences).into_owned();
+        let positions = |numbering: Numbering| numbering.positions(&batch, &sequences);
         assert_eq!(positions(numbering), [2, 3, 1, 4, 5, 2, 3]);
         assert_eq!(numbering.longest(514), 512);
         assert_eq!(positions(Numbering::FromZero), [0, 1, 2, 3, 4, 0, 1]);

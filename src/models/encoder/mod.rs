@@ -9,16 +9,25 @@ use candle_core::{Result as TensorResult, Tensor};
 
 use crate::batch::Batch;
 use crate::models::config::Sizes;
+use crate::ops::Sequences;
 use crate::windows::TableSizes;
 
 /// A model without its span head.
 pub trait Encoder: Send + Sync {
-    /// The hidden states of all tokens of the batch: `[tokens, hidden]`.
+    /// The sequences of a batch, with all that is looked up in tables for its tokens: nothing else of a batch
+    /// matters to [`Encoder::forward`].
+    ///
+    /// # Errors
+    ///
+    /// Fails where an id has no row.
+    fn look_up<'a>(&self, batch: &'a Batch) -> TensorResult<Sequences<'a>>;
+
+    /// The hidden states of all tokens of what was looked up: `[tokens, hidden]`.
     ///
     /// # Errors
     ///
     /// Fails where the tensor library does.
-    fn forward(&self, batch: &Batch) -> TensorResult<Tensor>;
+    fn forward(&self, sequences: &Sequences<'_>) -> TensorResult<Tensor>;
 
     /// Multiplications and additions in matrix products, for a window of `length` tokens.
     fn window_flops(&self, length: usize) -> u64;

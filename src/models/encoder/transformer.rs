@@ -47,8 +47,11 @@ impl Transformer {
 }
 
 impl Encoder for Transformer {
-    fn forward(&self, batch: &Batch) -> TensorResult<Tensor> {
-        let sequences = &Sequences::new(&batch.boundaries);
+    fn look_up<'a>(&self, batch: &'a Batch) -> TensorResult<Sequences<'a>> {
+        self.embeddings.look_up(batch)
+    }
+
+    fn forward(&self, sequences: &Sequences<'_>) -> TensorResult<Tensor> {
         let attending = Attending {
             sequences,
             attention: Attention {
@@ -58,7 +61,7 @@ impl Encoder for Transformer {
             rotary: self.rotary.as_ref(),
             form: self.form,
         };
-        let mut x = self.embeddings.forward(batch, sequences)?;
+        let mut x = self.embeddings.forward(sequences)?;
         for &block in &self.order {
             let block = &self.blocks[block];
             x = match self.final_norm {

@@ -3,55 +3,19 @@
 use std::mem::size_of;
 
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
-use candle_core::{DType, Device, Error, Result, Tensor, bail};
+use candle_core::{DType, Error, Result, Tensor, bail};
 
 use super::launch::{Held, Output, address_or_none, device_of, hold, kernel, start, suffix};
 use super::product::{Operand, Product, multiply};
-use super::transfer::upload;
+use super::tables::tables;
 use crate::ops::attention::{Attention, PositionTerms};
 use crate::ops::sequences::Sequences;
 
 /// Queries of a block, and keys at a time.
-const QUERIES: usize = 64;
+pub(super) const QUERIES: usize = 64;
 
 /// The widths of heads there are kernels for; narrower ones are filled up with zeros.
 const WIDTHS: [usize; 4] = [32, 64, 96, 128];
-
-/// What kernels are told of the sequences.
-#[derive(Debug)]
-pub(in crate::ops) struct Tables {
-    /// `[tiles, 4]`: a sequence's first token and length, and the tile's first query within it.
-    tiles: Tensor,
-    /// Each token's position within its sequence.
-    pub(super) positions: Tensor,
-}
-
-impl Tables {
-    pub(super) fn new(sequences: &Sequences<'_>, device: &Device) -> Result<Self> {
-        let mut tiles = Vec::new();
-        for tokens in sequences.iter() {
-            for first_query in (0..tokens.len()).step_by(QUERIES) {
-                for number in [tokens.start, tokens.len(), first_query, 0] {
-                    tiles.push(i32::try_from(number).map_err(Error::wrap)?);
-                }
-            }
-        }
-        let positions = sequences.positions();
-        Ok(Self {
-            tiles: upload(&tiles, (tiles.len() / 4, 4), device)?,
-            positions: upload(positions, positions.len(), device)?,
-        })
-    }
-}
-
-/// The tables of a batch, made when they are first asked for.
-pub(super) fn tables<'a>(sequences: &'a Sequences<'_>, device: &Device) -> Result<&'a Tables> {
-    if let Some(tables) = sequences.on_device.get() {
-        return Ok(tables);
-    }
-    let tables = Tables::new(sequences, device)?;
-    Ok(sequences.on_device.get_or_init(|| tables))
-}
 
 /// `Heads` of scores.cuh.
 #[repr(C)]
@@ -99,7 +63,7 @@ pub(in crate::ops) fn attention(
     let dtype = projected.dtype();
     let tables = tables(sequences, projected.device())?;
     let added = Added::new(projected, attention)?;
-    let (input, tiles) = (hold(projected)?, hold(&tables.tiles)?);
+    let (input, held_tables) = (hold(projected)?, tables.hold()?);
     let whole = |number: usize| i32::try_from(number).map_err(Error::wrap);
     let heads_argument = Heads {
         hidden: whole(hidden)?,
@@ -114,11 +78,11 @@ pub(in crate::ops) fn attention(
     let name = format!("attention_{}_{width}", suffix(dtype)?);
     let function = kernel(device, &name)?;
     let launch = LaunchConfig {
-        grid_dim: (tables.tiles.dim(0)? as u32, heads as u32, 1),
+        grid_dim: (tables.tiles() as u32, heads as u32, 1),
         ..block(dtype, width)
     };
     function.allow_shared(launch.shared_mem_bytes)?;
-    let (from, into, tiles) = (input.address()?, output.address(), tiles.address()?);
+    let (from, into, tiles) = (input.address()?, output.address(), held_tables.tiles());
     let mut call = function.call();
     call.arg(&from).arg(&into).arg(&tiles);
     call.arg(&heads_argument).arg(&additions);

@@ -13,14 +13,18 @@ mod dense;
 mod int8;
 mod launch;
 mod product;
+mod replay;
 mod rows;
+mod tables;
 mod transfer;
 
-pub(in crate::ops) use attention::{Tables, attention};
+pub(in crate::ops) use attention::attention;
 pub(in crate::ops) use dense::DenseWeights;
 pub(in crate::ops) use int8::Int8DenseWeights;
 pub(in crate::ops) use launch::has_kernels_for;
+pub(in crate::ops) use replay::Replay;
 pub(in crate::ops) use rows::{
     Angles, add, beside, gate, neighbours, norm, rotate, sum_embeddings,
 };
+pub(in crate::ops) use tables::Tables;
 pub(in crate::ops) use transfer::{Begun, Bringing};

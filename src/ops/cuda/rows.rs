@@ -3,17 +3,13 @@
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, PushKernelArg};
 use candle_core::{Device, Error, Result, Tensor, bail};
 
-use super::attention::tables;
 use super::launch::{
     Address, Output, address_or_none, device_of, elements, hold, kernel, pack, start, suffix, warps,
 };
-use super::transfer::upload;
+use super::tables::tables;
 use crate::ops::Activation;
 use crate::ops::rotary::{Pairing, Rotary};
 use crate::ops::sequences::Sequences;
-
-/// The id of a row of zeros.
-const NO_ROW: u32 = u32::MAX;
 
 /// Tables at the most in one sum.
 const MOST_TABLES: usize = 4;
@@ -189,9 +185,9 @@ pub(in crate::ops) fn rotate(
         parts: whole(rotary.parts())?,
         halves: i32::from(rotary.pairing == Pairing::Halves),
     };
-    let (held, positions) = (hold(projected)?, hold(&tables.positions)?);
+    let (held, held_tables) = (hold(projected)?, tables.hold()?);
     let (cosines, sines) = (hold(&angles.cosines)?, hold(&angles.sines)?);
-    let (into, positions) = (held.address()?, positions.address()?);
+    let (into, positions) = (held.address()?, held_tables.positions());
     let (cosines, sines) = (cosines.address()?, sines.address()?);
     let function = kernel(
         device_of(projected)?,
@@ -218,9 +214,12 @@ struct Lookups {
 // SAFETY: plain numbers, in the layout of the kernels' struct.
 unsafe impl DeviceRepr for Lookups {}
 
-/// The sum of the tables' rows by their ids, each of which the table has or is [`NO_ROW`].
-pub(in crate::ops) fn sum_embeddings(lookups: &[(&Tensor, &[u32])]) -> Result<Tensor> {
-    let [(first, ids), ..] = lookups else {
+/// The sum of the tables' rows by their lists, each of which the table has or is `NO_ROW`.
+pub(in crate::ops) fn sum_embeddings(
+    lookups: &[(&Tensor, usize)],
+    sequences: &Sequences<'_>,
+) -> Result<Tensor> {
+    let [(first, list), ..] = lookups else {
         bail!("no table to look up in")
     };
     if lookups.len() > MOST_TABLES {
@@ -229,24 +228,22 @@ pub(in crate::ops) fn sum_embeddings(lookups: &[(&Tensor, &[u32])]) -> Result<Te
             lookups.len()
         )
     }
-    let (device, features, rows) = (first.device(), first.dim(1)?, ids.len());
-    let ids = lookups.iter().map(|(table, ids)| {
-        if table.dim(1)? != features || table.dtype() != first.dtype() || ids.len() != rows {
-            bail!("tables of different rows in one sum")
-        }
-        upload(ids, ids.len(), device)
-    });
-    let ids = ids.collect::<Result<Vec<_>>>()?;
+    let features = first.dim(1)?;
+    let lists = tables(sequences, first.device())?.hold()?;
+    let (_, rows) = lists.list(*list)?;
     let held_tables = lookups.iter().map(|(table, _)| hold(table));
     let held_tables = held_tables.collect::<Result<Vec<_>>>()?;
-    let held_ids = ids.iter().map(hold).collect::<Result<Vec<_>>>()?;
     let mut argument = Lookups {
         count: whole(lookups.len())?,
         ..Lookups::default()
     };
-    for (at, (table, ids)) in held_tables.iter().zip(&held_ids).enumerate() {
-        argument.tables[at] = table.address()?;
-        argument.ids[at] = ids.address()?;
+    for (at, (&(table, list), held)) in lookups.iter().zip(&held_tables).enumerate() {
+        let (ids, own_rows) = lists.list(list)?;
+        if table.dim(1)? != features || table.dtype() != first.dtype() || own_rows != rows {
+            bail!("tables of different rows in one sum")
+        }
+        argument.tables[at] = held.address()?;
+        argument.ids[at] = ids;
     }
     // SAFETY: each warp writes a row, and there is one for each.
     let output = unsafe { Output::new(device_of(first)?, (rows, features), first.dtype())? };
@@ -257,7 +254,7 @@ pub(in crate::ops) fn sum_embeddings(lookups: &[(&Tensor, &[u32])]) -> Result<Te
     )?;
     let mut call = function.call();
     call.arg(&argument).arg(&into).arg(&rows).arg(&columns);
-    // SAFETY: these are the kernel's arguments; the caller answers for the ids, all tables have
+    // SAFETY: these are the kernel's arguments; [`Sequences::list`] answers for the ids, all tables have
     // `features` columns, and all are held.
     unsafe { start(call, warps(rows))? };
     Ok(output.finish())
@@ -267,20 +264,12 @@ pub(in crate::ops) fn sum_embeddings(lookups: &[(&Tensor, &[u32])]) -> Result<Te
 pub(in crate::ops) fn neighbours(
     x: &Tensor,
     sequences: &Sequences<'_>,
-    offsets: &[isize],
+    list: usize,
 ) -> Result<Tensor> {
     let (tokens, features) = x.dims2()?;
-    let mut rows = Vec::with_capacity(tokens * offsets.len());
-    for sequence in sequences.iter() {
-        for token in sequence.clone() {
-            rows.extend(offsets.iter().map(|&offset| {
-                let neighbour = token.checked_add_signed(offset);
-                let neighbour = neighbour.filter(|at| sequence.contains(at));
-                neighbour.map_or(NO_ROW, |at| u32::try_from(at).unwrap_or(NO_ROW))
-            }));
-        }
-    }
-    sum_embeddings(&[(x, &rows)])?.reshape((tokens, offsets.len() * features))
+    let rows = sequences.list(list, tokens)?.len();
+    let offsets = rows / tokens.max(1);
+    sum_embeddings(&[(x, list)], sequences)?.reshape((tokens, offsets * features))
 }
 
 /// See [`crate::ops::beside()`].
