@@ -45,6 +45,15 @@ impl Batch {
         part
     }
 
+    /// The same with tokens of no window at its end, as a sequence of their own, maybe of none: so many in all.
+    #[must_use]
+    pub fn filled_up(&self, tokens: usize) -> Self {
+        let fill = vec![0; tokens.saturating_sub(self.tokens())];
+        let mut filled = self.clone();
+        filled.push(usize::MAX, &fill, &fill);
+        filled
+    }
+
     fn with_room_for(tokens: usize) -> Self {
         Self {
             token_ids: Vec::with_capacity(tokens),
@@ -126,6 +135,16 @@ mod tests {
         assert_eq!(batch.lengths().collect::<Vec<_>>(), [3, 2]);
         assert_eq!(batch.part(&[0, 1]), batch);
         assert_eq!(batch.part(&[1]), Batch::pack(&windows, &[0]));
+    }
+
+    #[test]
+    fn what_fills_a_batch_up_is_a_sequence_of_its_own() {
+        let batch = Batch::pack(&[window(&[1, 2]), window(&[3])], &[0, 1]);
+        let filled = batch.filled_up(5);
+        assert_eq!(filled.token_ids, [1, 2, 3, 0, 0]);
+        assert_eq!(filled.boundaries, [0, 2, 3, 5]);
+        assert_eq!(filled.part(&[0, 1]), batch);
+        assert_eq!(batch.filled_up(3).boundaries, [0, 2, 3, 3]);
     }
 
     #[test]

@@ -121,3 +121,39 @@ fn cards_share_the_work() {
     assert_eq!(shared["device"], "cuda:0,1");
     assert_eq!(predictions(home, "one"), predictions(home, "two"));
 }
+
+/// Where questions come one by one, their batches are recorded, and the answers are those that were scored.
+#[test]
+fn small_batches_are_recorded() {
+    if !is_emulated() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let one_by_one = ["--device", "cuda", "--scenario", "single-stream"];
+    let asked = ["--min-queries", "8"];
+    let record = run(home, "one", &[], &[&one_by_one[..], &asked].concat());
+    assert_eq!(record["proof"]["compared"], 8);
+    assert_eq!(record["proof"]["differing"], 0);
+    let measured = &record["repetitions"][0];
+    let graphs = measured["cuda_graphs"].as_array().unwrap();
+    assert!(!graphs.is_empty() && !record["warnings"].to_string().contains("CUDA graph"));
+    let mut used = false;
+    for graph in graphs {
+        let of = |field: &str| graph[field].as_f64().unwrap();
+        assert!(
+            of("tokens") % 32.0 == 0.0 && of("windows") >= 1.0,
+            "{graph}"
+        );
+        let is_faster = of("replayed_ms") < of("launched_ms");
+        assert_eq!(graph["used"], is_faster, "{graph}");
+        used |= is_faster;
+    }
+    // What fills a batch up is padding.
+    let padding = measured["throughput"]["padding_waste"].as_f64().unwrap();
+    assert_eq!(padding > 0.0, used, "{padding} {graphs:?}");
+
+    let together = run(home, "together", &[], &["--device", "cuda"]);
+    assert!(together["repetitions"][0].get("cuda_graphs").is_none());
+    assert_eq!(predictions(home, "one"), predictions(home, "together"));
+}

@@ -3,16 +3,18 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use serde_json::Value;
 use spanbench::batch::SpanLogits;
 use spanbench::bundled;
+use spanbench::models::architectures::ARCHITECTURES;
 use spanbench::models::files::ModelFiles;
 use spanbench::models::quantization::{LIMIT, Quantization};
 use spanbench::models::{self, Precision, SpanModel};
 use spanbench::ops::FormChoice;
+use support::device::device;
 use support::golden::{ExpectedAnswers, Golden, alone, checkpoints, largest_difference, load};
 use support::program::{read, short_run, spanbench, text};
 use support::{json, project};
@@ -77,20 +79,32 @@ fn both_forms_agree_and_stay_near_single_precision() {
 
 #[test]
 fn a_batch_gives_each_window_the_very_bits_it_gets_alone() {
-    for folder in checkpoints() {
+    // To settle what is in eight bits takes an emulated GPU seconds: one checkpoint an architecture.
+    let emulated = std::env::var_os("SPANBENCH_EMULATED").is_some();
+    let is_one = |folder: &PathBuf| ARCHITECTURES.iter().any(|known| known.name == name(folder));
+    let folders = checkpoints().into_iter();
+    for folder in folders.filter(|folder| !emulated || is_one(folder)) {
         let golden = Golden::read(&folder);
         let model = load(&folder, Precision::Int8, FormChoice::Auto).unwrap();
         let together = model.span_logits(&golden.batch).unwrap();
+        let scale = json::<ExpectedAnswers>(&folder.join("expected.json")).logit_scale;
+        let full = golden.distance(&together, Precision::F32) / scale;
+        assert!(full > 0.0 && full <= 0.25, "{}: {full}", name(&folder));
         for index in 0..golden.batch.windows.len() {
             let range = golden.batch.boundaries[index]..golden.batch.boundaries[index + 1];
             let logits = model.span_logits(&alone(&golden.batch, index)).unwrap();
-            assert_eq!(
-                logits.start,
-                together.start[range.clone()],
-                "{}",
-                name(&folder)
-            );
-            assert_eq!(logits.end, together.end[range], "{}", name(&folder));
+            let own = SpanLogits {
+                start: together.start[range.clone()].to_vec(),
+                end: together.end[range].to_vec(),
+            };
+            if device().is_cpu() {
+                assert_eq!(logits, own, "{} {index}", name(&folder));
+            } else {
+                // A GPU's library has other algorithms for other numbers of tokens, and a last bit of theirs may
+                // make another code.
+                let distance = distance(&logits, &own) / scale;
+                assert!(distance <= 0.03, "{} {index}: {distance}", name(&folder));
+            }
         }
     }
 }

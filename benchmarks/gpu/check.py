@@ -74,7 +74,7 @@ def environment():
 def tests(binary, left):
     """A test file of the project, on the GPU."""
     own = {**os.environ, "SPANBENCH_TEST_DEVICE": "cuda", "SPANBENCH_PROJECT": str(PROJECT), "RUST_BACKTRACE": "0"}
-    more = ["forms", "half_precision", "a_batch", "answers"] if binary.name == "architectures" else []
+    more = {"architectures": ["forms", "half_precision", "a_batch", "answers"], "int8": ["a_batch"]}.get(binary.name, [])
     done = subprocess.run([str(binary), *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=left, env=own, cwd=PROJECT)
     count = sum(line.endswith("... ok") for line in done.stdout.splitlines())
     if done.returncode:
@@ -107,6 +107,18 @@ def answers(spanbench, folder, left):
         good &= equal == len(expected) if dtype == "f32" else abs(f1 - cpu) <= 0.1
         good &= record["model"]["ops"] == "cuda"
     return {"state": "ok" if good else "failed", "rows": rows, "why": "" if good else "answers or F1 are not the CPU's"}
+
+
+def latency(spanbench, folder, left):
+    """Single questions one after another, with what CUDA graphs of them take and what starting their kernels does."""
+    out = folder / "single-stream"
+    command([spanbench, "run", "--device", "cuda:0", "--dtype", "f16", "--scenario", "single-stream", "--out", out, "--resamples", "10",
+             "--min-duration", "5s"], left)
+    record = json.loads((out / "run.json").read_text())
+    graphs = record["repetitions"][0].get("cuda_graphs", [])
+    good = bool(graphs) and not any("CUDA graph" in warning for warning in record["warnings"])
+    return {"state": "ok" if good else "failed", "dtype": "f16", "latency_ms": record["latency_ms"], "graphs": graphs,
+            "why": "" if good else f"no CUDA graph was made: {record['warnings']}"}
 
 
 def peak(left):
@@ -174,6 +186,7 @@ def main():
         except (OSError, subprocess.CalledProcessError, ImportError) as fault:
             sys.exit(f"gpu-check: this machine has no NVIDIA GPU, or its python3 no PyTorch and transformers: {fault}")
         checks.run("answers", answers, spanbench, folder)
+        checks.run("latency", latency, spanbench, folder)
         peaks = checks.run("peak", peak).get("flops_per_s", {})
         for test in TESTS:
             checks.run(f"tests/{test}", tests, folder / test)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 WEIGHTS = PROJECT / "models/bundled/minilm-l6-squad/model.safetensors"
-TESTS = ["ops", "positions", "half", "int8_layers", "architectures"]
+TESTS = ["ops", "positions", "half", "int8_layers", "replays", "int8", "architectures"]
 # The binaries have most of their code in common, which one stream with a window over all of them holds once.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 256 << 20}]
 SCHEMA = 1

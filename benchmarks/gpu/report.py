@@ -15,6 +15,18 @@ def answers(check):
     return lines
 
 
+def latency(check):
+    if "latency_ms" not in check:
+        return []
+    of = check["latency_ms"]
+    lines = [f"Bundled model in {check['dtype']}, of a question: p50 {of['p50']:.2f} ms, p99 {of['p99']:.2f} ms ({of['n']} questions).", "",
+             "| filled up to tokens | windows | kernel by kernel ms | CUDA graph ms | used |", "| --- | --- | --- | --- | --- |"]
+    for graph in check["graphs"]:
+        used = "the graph" if graph["used"] else "kernel by kernel"
+        lines.append(f"| {graph['tokens']} | {graph['windows']} | {graph['launched_ms']:.3f} | {graph['replayed_ms']:.3f} | {used} |")
+    return lines
+
+
 def speed(check):
     if "rows" not in check:
         return []
@@ -40,6 +52,8 @@ def markdown(result):
     for check in result["checks"]:
         if check["check"] == "answers":
             lines += ["", "## Answers of the bundled model", "", *answers(check)]
+        elif check["check"] == "latency":
+            lines += ["", "## Single questions, one after another", "", *latency(check)]
         elif check["check"] == "peak" and "flops_per_s" in check:
             peaks = ", ".join(f"{dtype} {number(flops, 0, 1e-12)} TFLOP/s" for dtype, flops in check["flops_per_s"].items())
             lines += ["", f"Peak of one product of {check['matrix']} x {check['matrix']} matrices (PyTorch): {peaks}."]

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::batch::Batch;
 use crate::models::pending::{ForwardPass, Pending};
+use crate::models::replays::{Keep, Prepared};
 use crate::models::{ModelDescription, ModelError, SpanModel};
 
 /// A model whose batches are computed in parts where the device has no memory for them as they are.
@@ -56,6 +57,7 @@ impl Fitting {
         Ok(ForwardPass {
             logits,
             device_time: times.map(|(first, rest)| first + rest),
+            filling: first.filling + rest.filling,
             was_over: false,
         })
     }
@@ -78,6 +80,10 @@ impl SpanModel for Fitting {
             }
             begun => begun,
         }
+    }
+
+    fn prepare(&self, batches: &[Batch], keep: Keep) -> Result<Vec<Prepared>, ModelError> {
+        self.model.prepare(batches, keep)
     }
 
     fn batches_at_once(&self) -> usize {
@@ -127,6 +133,7 @@ mod tests {
             Ok(Pending::ready(ForwardPass {
                 logits,
                 device_time: Some(Duration::from_secs(1)),
+                filling: 0,
                 was_over: false,
             }))
         }

@@ -24,6 +24,8 @@ pub struct BatchTime {
     pub windows: usize,
     /// Tokens in it.
     pub tokens: usize,
+    /// Tokens that were computed besides, to fill it up.
+    pub filling: usize,
     /// Floating-point operations of its matrix products.
     pub flops: u64,
 }
@@ -159,6 +161,7 @@ impl<'a> Passes<'a> {
         let ForwardPass {
             logits,
             device_time,
+            filling,
             was_over,
         } = pending.finish()?;
         for (&window, pair) in batch.windows.iter().zip(batch.boundaries.windows(2)) {
@@ -184,6 +187,7 @@ impl<'a> Passes<'a> {
             device_time,
             windows: batch.windows.len(),
             tokens: batch.tokens(),
+            filling,
             flops: batch.lengths().map(|n| self.model.window_flops(n)).sum(),
         });
         self.progress.advance(batch.windows.len());
@@ -247,6 +251,7 @@ mod tests {
                 Ok(ForwardPass {
                     logits: SpanLogits { start: logits, end },
                     device_time: self.device_time,
+                    filling: 0,
                     was_over: self.device_time.is_some(),
                 })
             }))

@@ -23,6 +23,7 @@ mod room;
 pub mod samples;
 pub mod scoring;
 mod sections;
+mod small_batches;
 pub mod timed;
 pub mod warm_up;
 pub mod work;

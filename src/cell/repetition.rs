@@ -62,6 +62,7 @@ pub fn repetition(spec: &CellSpec, work: &Work, roofline: Option<&Roofline>) -> 
         noise: work.noise.clone(),
         cards: work.cards.clone(),
         quantization_from_cache: work.quantization_from_cache,
+        cuda_graphs: work.warm_up.cuda_graphs.clone(),
         phases_s: work.phases_s.clone(),
         wall_s: work.wall_s,
         doubts,
@@ -92,7 +93,7 @@ fn throughput(timed: &TimedPass, offline: bool, peak: Option<f64>) -> WireThroug
         windows_per_s: per_forward(samples.windows() as f64),
         tokens_per_s: per_forward(samples.tokens() as f64),
         // Batches are packed: no padding is ever computed.
-        padding_waste: 0.0,
+        padding_waste: samples.padding_waste(),
         flops_per_s,
         matrix_peak_flops_per_s: peak,
         peak_fraction: peak.map(|peak| flops_per_s / peak),

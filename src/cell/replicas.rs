@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::fitting::Fitting;
 use crate::batch::Batch;
 use crate::models::pending::Pending;
+use crate::models::replays::{Keep, Prepared};
 use crate::models::{ModelDescription, ModelError, SpanModel};
 
 /// A replica on each of several devices. A batch is computed by one of them, so that answers are those of a
@@ -43,6 +44,14 @@ impl SpanModel for Replicas {
     fn begin(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         self.models[turn % self.models.len()].begin(batch)
+    }
+
+    fn prepare(&self, batches: &[Batch], keep: Keep) -> Result<Vec<Prepared>, ModelError> {
+        let mut all = Vec::new();
+        for model in &self.models {
+            all.extend(model.prepare(batches, keep)?);
+        }
+        Ok(all)
     }
 
     fn batches_at_once(&self) -> usize {

@@ -36,6 +36,9 @@ pub struct Samples {
     pub batch_windows: Vec<usize>,
     /// Its tokens.
     pub batch_tokens: Vec<usize>,
+    /// Tokens that were computed besides, to fill it up; empty where there were none in any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batch_filling: Vec<usize>,
     /// The floating-point operations of its matrix products.
     pub batch_flops: Vec<u64>,
 }
@@ -65,6 +68,12 @@ impl Samples {
     /// Tokens computed.
     pub fn tokens(&self) -> usize {
         self.batch_tokens.iter().sum()
+    }
+
+    /// The share of all tokens computed that were there to fill batches up.
+    pub fn padding_waste(&self) -> f64 {
+        let filling: usize = self.batch_filling.iter().sum();
+        filling as f64 / (filling + self.tokens()).max(1) as f64
     }
 
     /// Floating-point operations of the matrix products.

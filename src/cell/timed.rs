@@ -358,6 +358,7 @@ impl Recorder {
                 .extend(batch.device_time.map(run::nanoseconds));
             samples.batch_windows.push(batch.windows);
             samples.batch_tokens.push(batch.tokens);
+            samples.batch_filling.push(batch.filling);
             samples.batch_flops.push(batch.flops);
         }
         for &batch in &answers.batch_of {
@@ -389,6 +390,9 @@ impl Recorder {
                 let latency = done_ns.saturating_sub(times.scheduled_ns);
                 samples.window_latency_ns.push(latency);
             }
+        }
+        if samples.batch_filling.iter().all(|&filling| filling == 0) {
+            samples.batch_filling = Vec::new();
         }
         let last = times.iter().map(|times| times.completed_ns).max();
         let answers = self.answers.into_iter();

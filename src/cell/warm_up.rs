@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{AnswerError, Progress};
 use super::line::Line;
 use crate::batch::Batch;
+use crate::record::wire::WireCudaGraph;
 use crate::stats::steady::{FEWEST_FOR_MSER_5, mser_5};
 use crate::windows::Window;
 
@@ -29,6 +30,9 @@ pub struct WarmUp {
     pub truncated: Option<usize>,
     /// Whether the passes became steady; nothing where there were too few to tell.
     pub steady: Option<bool>,
+    /// Shapes of batches that a CUDA device recorded.
+    #[serde(default)]
+    pub cuda_graphs: Vec<WireCudaGraph>,
 }
 
 /// Computes one short window again and again until [`mser_5`] finds the passes steady, for five
@@ -80,6 +84,7 @@ pub fn perform(line: &Line<'_>, progress: &dyn Progress) -> Result<WarmUp, Answe
                 passes_ns,
                 truncated: state.map(|state| state.truncated),
                 steady,
+                cuda_graphs: Vec::new(),
             });
         }
     }

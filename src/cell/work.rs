@@ -14,6 +14,7 @@ use super::measured::{self, Measured};
 use super::profiling::{self, ProfiledPass};
 use super::replicas::Replicas;
 use super::scoring::{self, Scoring};
+use super::small_batches::{self, SmallBatches};
 use super::timed::TimedPass;
 use super::warm_up::{self, WarmUp};
 use super::{CellError, CellSpec, room, sections};
@@ -27,6 +28,7 @@ use crate::measure::environment::Environment;
 use crate::measure::gpu;
 use crate::measure::memory::MemoryWatch;
 use crate::measure::phases::PhaseClock;
+use crate::measure::scenario::rules::Scenario;
 use crate::models::files::ModelFiles;
 use crate::models::{self, ModelDescription, ModelError, Precision, SpanModel};
 use crate::ops::FormChoice;
@@ -244,7 +246,15 @@ impl<'a> Process<'a> {
         self.end("first_forward");
         let (accuracy, answered) = self.accuracy(job, &line, protocol)?.unzip();
         self.progress.phase("warm_up");
-        let warm_up = warm_up::perform(&line, self.progress)?;
+        // Where all questions are there at once, hardly a batch is small.
+        let small = match settings.timing.scenario {
+            Scenario::Offline => SmallBatches::default(),
+            _ => small_batches::prepare(&line)?,
+        };
+        let warm_up = WarmUp {
+            cuda_graphs: small.graphs,
+            ..warm_up::perform(&line, self.progress)?
+        };
         self.end("warm_up");
         let measured = self.measure(&settings.timing, &line)?;
         let device_peak = self.device_peak(job, &line);
@@ -252,6 +262,7 @@ impl<'a> Process<'a> {
         let mut work = self.work(spec, &line, files, accuracy, warm_up, measured, profiled);
         work.warnings.extend(fewer_tokens.map(room::note));
         work.warnings.extend(model.warnings());
+        work.warnings.extend(small.warning);
         let device_peak_flops_per_s = device_peak.unwrap_or_else(|fault| {
             work.warnings.push(fault);
             None

@@ -74,10 +74,36 @@ mod cuda {
     use super::Room;
     use candle_core::cuda_backend::CudaDevice;
     use candle_core::cuda_backend::cudarc::driver::result::{device, mem_pool};
-    use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute;
+    use candle_core::cuda_backend::cudarc::driver::sys::{
+        CUgraphMem_attribute, CUmemPool_attribute, cuDeviceGetGraphMemAttribute,
+        cuDeviceSetGraphMemAttribute,
+    };
 
-    /// The watermark of the pool that all tensors are taken from, which is set back to what is taken now.
+    /// The watermark of the pool that all tensors are taken from, and what CUDA graphs keep for theirs; both are
+    /// set back to what is taken now.
     pub(super) fn take_peak(of: &CudaDevice) -> Option<u64> {
+        Some(take_peak_of_pool(of)? + take_peak_of_graphs(of).unwrap_or(0))
+    }
+
+    /// The memory that graphs keep among themselves, which is none of the pool's.
+    fn take_peak_of_graphs(of: &CudaDevice) -> Option<u64> {
+        let device = of.cuda_stream().context().cu_device();
+        let attribute = CUgraphMem_attribute::CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH;
+        let (mut peak, mut zero) = (0_u64, 0_u64);
+        // SAFETY: the device is open, and the attribute is a number of 64 bits, to which 0 may be written.
+        unsafe {
+            let value = from_mut(&mut peak).cast::<c_void>();
+            let told = cuDeviceGetGraphMemAttribute(device, attribute, value);
+            told.result().ok()?;
+            let value = from_mut(&mut zero).cast::<c_void>();
+            let set = cuDeviceSetGraphMemAttribute(device, attribute, value);
+            set.result().ok()?;
+        }
+        Some(peak)
+    }
+
+    /// The watermark of the pool.
+    fn take_peak_of_pool(of: &CudaDevice) -> Option<u64> {
         let stream = of.cuda_stream();
         stream.context().bind_to_thread().ok()?;
         let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH;

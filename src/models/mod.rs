@@ -10,6 +10,7 @@ pub mod files;
 pub mod locate;
 pub mod pending;
 pub mod quantization;
+pub mod replays;
 pub mod selection;
 pub mod span;
 pub mod weights;
@@ -26,6 +27,7 @@ use files::ModelFiles;
 use pending::Pending;
 use quantization::Quantization;
 use quantization::kept::Kept;
+use replays::{Keep, Prepared};
 use span::{Assembled, SpanHead};
 use weights::Weights;
 
@@ -90,6 +92,16 @@ pub trait SpanModel: Send + Sync {
     ///
     /// Fails where the tensor library does, for want of memory.
     fn begin(&self, batch: &Batch) -> Result<Pending<'_>, ModelError>;
+
+    /// Gets ready for batches like these, where the device can do something that a first batch would have to
+    /// wait for. Nothing may be under way.
+    ///
+    /// # Errors
+    ///
+    /// See [`SpanModel::begin`].
+    fn prepare(&self, _batches: &[Batch], _keep: Keep) -> Result<Vec<Prepared>, ModelError> {
+        Ok(Vec::new())
+    }
 
     /// How many batches may be under way so that the device never waits for the program.
     fn batches_at_once(&self) -> usize {

@@ -13,6 +13,8 @@ pub struct ForwardPass {
     /// How long the device was busy with it by its own clock, from the first copy of its tables to the last
     /// of its logits, where the device has one.
     pub device_time: Option<Duration>,
+    /// Tokens that were computed besides, to fill the batch up.
+    pub filling: usize,
     /// Whether the device had ended before the program waited for it, nobody knows when.
     pub was_over: bool,
 }
@@ -48,6 +50,7 @@ impl From<SpanLogits> for ForwardPass {
         Self {
             logits,
             device_time: None,
+            filling: 0,
             was_over: false,
         }
     }

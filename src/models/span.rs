@@ -9,13 +9,15 @@ use super::encoder::Encoder;
 use super::files::ModelFiles;
 use super::pending::{ForwardPass, Pending};
 use super::quantization::kept::Kept;
+use super::replays::{Keep, Prepared, Replays, Ways};
 use super::weights::Weights;
 use super::{ModelDescription, ModelError, SpanModel, chunks, quantization};
 use crate::batch::{Batch, SpanLogits};
 use crate::measure::profile::{self, Operation, Work};
 use crate::ops::int8::Trial;
 use crate::ops::readback::{Begun, Bringing};
-use crate::ops::{self, Form, Linear, Norm};
+use crate::ops::replay::Replay;
+use crate::ops::{self, Form, Linear, Norm, Sequences};
 
 /// The usual name of the layer that gives the logits.
 const USUAL: &str = "qa_outputs";
@@ -136,6 +138,7 @@ pub struct Assembled {
     head: SpanHead,
     form: Form,
     device: Device,
+    replays: Replays,
 }
 
 impl Assembled {
@@ -153,6 +156,7 @@ impl Assembled {
             head,
             form,
             device,
+            replays: Replays::default(),
         }
     }
 
@@ -199,24 +203,13 @@ impl Assembled {
     /// Asks the device for the logits.
     fn ask(&self, batch: &Batch) -> TensorResult<Bringing> {
         let begun = Begun::now(&self.device)?;
-        let hidden = self.encoder.forward(&self.encoder.look_up(batch)?)?;
-        begun.bring(&self.head.forward(&hidden)?.to_dtype(DType::F32)?)
+        begun.bring(&self.logits(&self.encoder.look_up(batch)?)?)
     }
 
-    /// Asks for the logits of a batch, and has them come while others are asked for.
-    fn begin_alone(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
-        let tokens = batch.tokens();
-        let bringing = self.ask(batch);
-        let bringing = bringing.map_err(|source| failed(tokens, source))?;
-        Ok(Pending::new(move || {
-            let brought = bringing.finish();
-            let brought = brought.map_err(|source| failed(tokens, source))?;
-            Ok(ForwardPass {
-                logits: separate(brought.values.as_chunks().0),
-                device_time: brought.device_time,
-                was_over: brought.was_over,
-            })
-        }))
+    /// `[tokens, 2]` in `f32`.
+    fn logits(&self, sequences: &Sequences<'_>) -> TensorResult<Tensor> {
+        let hidden = self.encoder.forward(sequences)?;
+        self.head.forward(&hidden)?.to_dtype(DType::F32)
     }
 
     /// The same, the windows shared among the threads of the current pool.
@@ -244,6 +237,51 @@ impl Assembled {
     }
 }
 
+impl Ways for Assembled {
+    fn launch(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
+        pending(self.ask(batch), batch.tokens(), 0)
+    }
+
+    fn record(&self, batch: &Batch) -> TensorResult<Replay> {
+        let sequences = self.encoder.look_up(batch)?.with_any_lengths();
+        Replay::record(&self.device, &sequences, &|sequences| {
+            self.logits(sequences)
+        })
+    }
+
+    fn replay(
+        &self,
+        replay: &Replay,
+        batch: &Batch,
+        tokens: usize,
+    ) -> Result<Pending<'_>, ModelError> {
+        let filled = batch.filled_up(tokens);
+        let sequences = self.encoder.look_up(&filled);
+        let bringing = sequences.and_then(|sequences| replay.begin(&sequences));
+        pending(bringing, batch.tokens(), tokens - batch.tokens())
+    }
+}
+
+/// The logits of so many tokens that come before those of others.
+fn pending<'a>(
+    bringing: TensorResult<Bringing>,
+    tokens: usize,
+    filling: usize,
+) -> Result<Pending<'a>, ModelError> {
+    let bringing = bringing.map_err(|source| failed(tokens, source))?;
+    Ok(Pending::new(move || {
+        let brought = bringing.finish();
+        let brought = brought.map_err(|source| failed(tokens, source))?;
+        let (logits, _) = brought.values.as_chunks();
+        Ok(ForwardPass {
+            logits: separate(&logits[..tokens]),
+            device_time: brought.device_time,
+            filling,
+            was_over: brought.was_over,
+        })
+    }))
+}
+
 fn failed(tokens: usize, source: candle_core::Error) -> ModelError {
     ModelError::Tensor {
         doing: format!("the forward pass of {tokens} tokens"),
@@ -267,13 +305,21 @@ impl SpanModel for Assembled {
     fn begin(&self, batch: &Batch) -> Result<Pending<'_>, ModelError> {
         // What is recorded of a forward pass is all of it.
         if self.device.is_cuda() && !profile::is_recording() {
-            return self.begin_alone(batch);
+            let replayed = self.replays.begin(self, batch);
+            return replayed.unwrap_or_else(|| self.launch(batch));
         }
         let logits = match self.form {
             Form::Cpu => self.forward_shared(batch)?,
             Form::Cuda | Form::Portable => self.forward(batch)?,
         };
         Ok(Pending::ready(separate(&logits).into()))
+    }
+
+    fn prepare(&self, batches: &[Batch], keep: Keep) -> Result<Vec<Prepared>, ModelError> {
+        match self.form {
+            Form::Cuda => self.replays.prepare(self, batches, keep),
+            Form::Cpu | Form::Portable => Ok(Vec::new()),
+        }
     }
 
     fn batches_at_once(&self) -> usize {

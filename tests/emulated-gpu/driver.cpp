@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <sys/mman.h>
+#include <vector>
 
 #include "kernels.hpp"
 #include "stream.hpp"
@@ -19,7 +20,7 @@
 namespace {
 
 constexpr int SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 101, NOT_FOUND = 500, NOT_READY = 600,
-              NOT_SUPPORTED = 801;
+              NOT_SUPPORTED = 801, CAPTURE_UNSUPPORTED = 900;
 constexpr size_t PAGE = 4096;
 // Of a card.
 size_t total_bytes() {
@@ -78,6 +79,38 @@ bool is_pinned(const void *address, size_t bytes) {
     std::lock_guard<std::mutex> lock(guard);
     auto after = pinned.upper_bound((uintptr_t)address);
     return after != pinned.begin() && (uintptr_t)address + bytes <= (--after)->second;
+}
+
+// The memory of what was recorded: taken once, and there as long as the recording.
+struct Graph {
+    std::unique_ptr<Recording> recording;
+    std::vector<Allocation> memory;
+    size_t bytes = 0;
+};
+// What is recorded now has taken, and not given back yet.
+std::map<uint64_t, Allocation> taken;
+std::vector<Allocation> given_back;
+uint64_t graph_bytes = 0, most_graph_bytes = 0;
+
+// As `allocate`, of memory that is the recording's. What it gives back is full of NaN whenever it begins.
+int allocate_recorded(uint64_t *address, size_t bytes) {
+    const int done = allocate(address, bytes);
+    if (done != SUCCESS) { return done; }
+    std::lock_guard<std::mutex> lock(guard);
+    taken[*address] = allocations[*address];
+    allocations.erase(*address);
+    allocated -= bytes;
+    return SUCCESS;
+}
+
+int release_recorded(uint64_t address) {
+    std::lock_guard<std::mutex> lock(guard);
+    auto found = taken.find(address);
+    // What was there before cannot be given back by a recording.
+    if (found == taken.end()) { return INVALID_VALUE; }
+    given_back.push_back(found->second);
+    taken.erase(found);
+    return SUCCESS;
 }
 
 std::mutex streams_guard;
@@ -161,6 +194,7 @@ int cuGetErrorString(int error, const char **text) {
     case INVALID_VALUE: *text = "invalid argument"; break;
     case OUT_OF_MEMORY: *text = "out of memory"; break;
     case NO_DEVICE: *text = "invalid device ordinal"; break;
+    case CAPTURE_UNSUPPORTED: *text = "operation not permitted when stream is capturing"; break;
     case NOT_FOUND: *text = "named symbol not found"; break;
     default: *text = "unknown error";
     }
@@ -178,7 +212,70 @@ int cuStreamDestroy_v2(void *handle) {
     return SUCCESS;
 }
 int cuStreamSynchronize(void *stream) {
+    if (stream_at(stream).is_recording()) { return CAPTURE_UNSUPPORTED; }
     stream_at(stream).finish();
+    return SUCCESS;
+}
+int cuStreamBeginCapture_v2(void *stream, int) {
+    stream_at(stream).record();
+    return SUCCESS;
+}
+int cuStreamEndCapture(void *stream, void **graph) {
+    auto recording = stream_at(stream).recorded();
+    std::lock_guard<std::mutex> lock(guard);
+    Graph *made = new Graph{std::move(recording), std::move(given_back)};
+    given_back.clear();
+    for (const Allocation &own : made->memory) { made->bytes += own.bytes; }
+    // A second beginning would find what is not given back still taken.
+    const bool whole = taken.empty();
+    taken.clear();
+    *graph = made;
+    return whole ? SUCCESS : INVALID_VALUE;
+}
+int cuGraphInstantiateWithFlags(void **ready, void *graph, unsigned long long flags) {
+    if (flags) { return NOT_SUPPORTED; }
+    std::lock_guard<std::mutex> lock(guard);
+    graph_bytes += ((Graph *)graph)->bytes;
+    most_graph_bytes = std::max(most_graph_bytes, graph_bytes);
+    *ready = graph;
+    return SUCCESS;
+}
+int cuGraphLaunch(void *ready, void *handle) {
+    const Graph &graph = *(Graph *)ready;
+    Stream &stream = stream_at(handle);
+    stream.compute([&graph] {
+        for (const Allocation &own : graph.memory) {
+            if (own.pages) { std::memset(own.pages, 0xff, own.mapped - PAGE); }
+        }
+    });
+    for (const auto &work : *graph.recording) { stream.later(work); }
+    return SUCCESS;
+}
+int cuGraphExecDestroy(void *ready) {
+    std::lock_guard<std::mutex> lock(guard);
+    graph_bytes -= ((Graph *)ready)->bytes;
+    return SUCCESS;
+}
+int cuGraphDestroy(void *handle) {
+    cuCtxSynchronize();
+    Graph *graph = (Graph *)handle;
+    for (const Allocation &own : graph->memory) {
+        if (own.pages) { munmap(own.pages, own.mapped); }
+    }
+    delete graph;
+    return SUCCESS;
+}
+int cuDeviceGetGraphMemAttribute(int, int attribute, void *value) {
+    switch (attribute) {
+    case 3:  // CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH
+        *(uint64_t *)value = most_graph_bytes;
+        return SUCCESS;
+    default: return INVALID_VALUE;
+    }
+}
+int cuDeviceSetGraphMemAttribute(int, int attribute, void *value) {
+    if (attribute != 3 || *(uint64_t *)value != 0) { return INVALID_VALUE; }
+    most_graph_bytes = graph_bytes;
     return SUCCESS;
 }
 int cuStreamWaitEvent(void *, void *, unsigned) { return NOT_SUPPORTED; }
@@ -219,8 +316,12 @@ int cuEventElapsedTime_v2(float *ms, void *start, void *end) {
     return SUCCESS;
 }
 
-int cuMemAllocAsync(uint64_t *address, size_t bytes, void *) { return allocate(address, bytes); }
-int cuMemFreeAsync(uint64_t address, void *stream) { return release(address, stream_at(stream)); }
+int cuMemAllocAsync(uint64_t *address, size_t bytes, void *stream) {
+    return stream_at(stream).is_recording() ? allocate_recorded(address, bytes) : allocate(address, bytes);
+}
+int cuMemFreeAsync(uint64_t address, void *stream) {
+    return stream_at(stream).is_recording() ? release_recorded(address) : release(address, stream_at(stream));
+}
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) { return allocate(address, bytes); }
 int cuMemFree_v2(uint64_t address) {
     cuCtxSynchronize();
@@ -270,7 +371,8 @@ int cuMemPoolSetAttribute(void *, int attribute, void *value) {
 }
 int cuMemcpyHtoDAsync_v2(uint64_t into, const void *from, size_t bytes, void *stream) {
     if (is_pinned(from, bytes)) { return copy_later(into, (uint64_t)from, bytes, stream); }
-    // What is not pinned is read before the call returns.
+    // What is not pinned is read before the call returns, and who knows what is there later.
+    if (stream_at(stream).is_recording()) { return CAPTURE_UNSUPPORTED; }
     stream_at(stream).compute([into, kept = std::string((const char *)from, bytes)] {
         std::memcpy((void *)into, kept.data(), kept.size());
     });
@@ -278,6 +380,7 @@ int cuMemcpyHtoDAsync_v2(uint64_t into, const void *from, size_t bytes, void *st
 }
 int cuMemcpyDtoHAsync_v2(void *into, uint64_t from, size_t bytes, void *stream) {
     copy_later((uint64_t)into, from, bytes, stream);
+    if (stream_at(stream).is_recording()) { return CAPTURE_UNSUPPORTED; }
     // What is not pinned is there when the call returns.
     if (!is_pinned(into, bytes)) { stream_at(stream).finish(); }
     return SUCCESS;

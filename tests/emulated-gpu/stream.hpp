@@ -2,9 +2,11 @@
 #pragma once
 #include <cstdlib>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <queue>
 #include <utility>
+#include <vector>
 
 // Whether cards do nothing at all: what remains is what the program itself takes. Its results are zeros.
 inline bool is_idle() {
@@ -12,15 +14,37 @@ inline bool is_idle() {
     return told;
 }
 
+// What is done again and again, once it was recorded.
+using Recording = std::vector<std::function<void()>>;
+
 class Stream {
     std::recursive_mutex guard;
     std::queue<std::function<void()>> asked;
+    // What is recorded at this time, in place of being done.
+    std::unique_ptr<Recording> recording;
 
 public:
     void later(std::function<void()> work) {
-        if (is_idle()) { return work(); }
         std::lock_guard<std::recursive_mutex> lock(guard);
-        asked.push(std::move(work));
+        if (recording) {
+            recording->push_back(std::move(work));
+        } else if (is_idle()) {
+            work();
+        } else {
+            asked.push(std::move(work));
+        }
+    }
+    void record() {
+        std::lock_guard<std::recursive_mutex> lock(guard);
+        recording = std::make_unique<Recording>();
+    }
+    bool is_recording() {
+        std::lock_guard<std::recursive_mutex> lock(guard);
+        return recording != nullptr;
+    }
+    std::unique_ptr<Recording> recorded() {
+        std::lock_guard<std::recursive_mutex> lock(guard);
+        return std::move(recording);
     }
     // What a card would do by itself.
     template <typename Work> void compute(Work &&work) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
-use spanbench::batch::Batch;
+use spanbench::batch::{Batch, SpanLogits};
 use spanbench::models::files::ModelFiles;
 use spanbench::models::{self, ModelError, Precision, SpanModel};
 use spanbench::ops::FormChoice;
@@ -102,7 +102,11 @@ impl Golden {
 
     /// The largest difference between a model's logits and the golden ones of `precision`.
     pub fn error(&self, model: &dyn SpanModel, precision: Precision) -> f32 {
-        let found = model.span_logits(&self.batch).unwrap();
+        self.distance(&model.span_logits(&self.batch).unwrap(), precision)
+    }
+
+    /// The largest difference between logits of the batch and the golden ones of `precision`.
+    pub fn distance(&self, found: &SpanLogits, precision: Precision) -> f32 {
         let start = largest_difference(&found.start, &self.logits(precision, "start_logits"));
         let end = largest_difference(&found.end, &self.logits(precision, "end_logits"));
         start.max(end)

@@ -34,7 +34,8 @@ pub use shard::{
     WireWhole,
 };
 pub use speed::{
-    WireInterval, WireLatencies, WireRepetition, WireSamples, WireSteadiness, WireThroughput,
+    WireCudaGraph, WireInterval, WireLatencies, WireRepetition, WireSamples, WireSteadiness,
+    WireThroughput,
 };
 
 /// The version of the layout below.

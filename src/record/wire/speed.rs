@@ -86,12 +86,30 @@ pub struct WireRepetition {
     /// other precisions and where that is not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantization_from_cache: Option<bool>,
+    /// Shapes of small batches that a CUDA device recorded before the clock ran; absent where it recorded none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cuda_graphs: Vec<WireCudaGraph>,
     /// Consecutive phases in seconds; they add up to `wall_s`.
     pub phases_s: serde_json::Map<String, serde_json::Value>,
     /// Seconds from the process's first act to its result.
     pub wall_s: f64,
     /// Why its figures should not be trusted; empty where they may be.
     pub doubts: Vec<String>,
+}
+
+/// A shape of small batches whose kernels a CUDA device can start all together: a CUDA graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WireCudaGraph {
+    /// Tokens that such batches are filled up to.
+    pub tokens: usize,
+    /// Windows of such batches.
+    pub windows: usize,
+    /// The least that a batch took whose kernels were started one after another.
+    pub launched_ms: f64,
+    /// The least that it took when they were started all together.
+    pub replayed_ms: f64,
+    /// Whether such batches were computed so, because it takes less time.
+    pub used: bool,
 }
 
 /// A line of `samples.jsonl`: the raw samples of a repetition.
