@@ -153,6 +153,20 @@ fn small_batches_are_recorded() {
     let padding = measured["throughput"]["padding_waste"].as_f64().unwrap();
     assert_eq!(padding > 0.0, used, "{padding} {graphs:?}");
 
+    // A device that refuses to record goes on as before, and the record says so.
+    let refusing = [("SPANBENCH_EMULATED_NO_GRAPHS", 1)];
+    let refused = run(
+        home,
+        "refused",
+        &refusing,
+        &[&one_by_one[..], &asked].concat(),
+    );
+    let said = refused["warnings"].to_string();
+    assert!(said.contains("CUDA graphs are not used"), "{said}");
+    assert!(said.contains("capturing"), "{said}");
+    assert!(refused["repetitions"][0].get("cuda_graphs").is_none());
+    assert_eq!(predictions(home, "one"), predictions(home, "refused"));
+
     let together = run(home, "together", &[], &["--device", "cuda"]);
     assert!(together["repetitions"][0].get("cuda_graphs").is_none());
     assert_eq!(predictions(home, "one"), predictions(home, "together"));

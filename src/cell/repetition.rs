@@ -92,7 +92,6 @@ fn throughput(timed: &TimedPass, offline: bool, peak: Option<f64>) -> WireThroug
         questions_per_s: samples.questions() as f64 / end_to_end_s,
         windows_per_s: per_forward(samples.windows() as f64),
         tokens_per_s: per_forward(samples.tokens() as f64),
-        // Batches are packed: no padding is ever computed.
         padding_waste: samples.padding_waste(),
         flops_per_s,
         matrix_peak_flops_per_s: peak,

@@ -17,7 +17,7 @@ pub struct SmallBatches {
     /// What was recorded.
     pub graphs: Vec<WireCudaGraph>,
     /// What a reader of figures should know.
-    pub warning: Option<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Has the device record the batches of single questions, if it can: that is how they are asked when the
@@ -66,8 +66,8 @@ impl SmallBatches {
                 used: is_kept,
             }),
             Outcome::Failed(fault) => {
-                self.warning = Some(format!(
-                    "no CUDA graph of batches of {tokens} tokens could be made, and none was of others; kernels were started one after another: {fault}"
+                self.warnings.push(format!(
+                    "CUDA graphs are not used, for one of {windows} windows in {tokens} tokens could not be made: {fault}"
                 ));
             }
         }
@@ -104,7 +104,9 @@ mod tests {
             used: true,
         };
         assert_eq!(found.graphs, [graph]);
-        let warning = found.warning.unwrap();
+        let [warning] = &found.warnings[..] else {
+            panic!("{found:?}")
+        };
         assert!(warning.contains("96 tokens") && warning.ends_with("no room"));
     }
 }

@@ -262,7 +262,7 @@ impl<'a> Process<'a> {
         let mut work = self.work(spec, &line, files, accuracy, warm_up, measured, profiled);
         work.warnings.extend(fewer_tokens.map(room::note));
         work.warnings.extend(model.warnings());
-        work.warnings.extend(small.warning);
+        work.warnings.extend(small.warnings);
         let device_peak_flops_per_s = device_peak.unwrap_or_else(|fault| {
             work.warnings.push(fault);
             None

@@ -31,8 +31,8 @@ impl DeviceMemory {
         self.peak_bytes = self.peak_bytes.max(peak);
     }
 
-    /// The most that tensors took on a device in all phases that count; nothing on a CPU, nor where the device does
-    /// not tell.
+    /// The most that tensors took on a device in all phases that count, with the most that CUDA graphs kept for
+    /// theirs; nothing on a CPU, nor where the device does not tell.
     pub fn peak_bytes(&self) -> Option<u64> {
         self.peak_bytes
     }

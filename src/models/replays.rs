@@ -9,7 +9,7 @@ use candle_core::Result as TensorResult;
 
 use super::ModelError;
 use super::pending::Pending;
-use crate::batch::Batch;
+use crate::batch::{Batch, SpanLogits};
 use crate::ops::replay::Replay;
 
 /// Tokens of batches that are recorded at the most: in larger ones a device computes for longer than it is
@@ -85,6 +85,9 @@ pub(super) trait Ways {
     /// Records what it asks for.
     fn record(&self, batch: &Batch) -> TensorResult<Replay>;
 
+    /// Gives back what recordings kept that are there no more.
+    fn trim(&self) -> TensorResult<()>;
+
     /// Replays it, filled up to so many tokens.
     fn replay(
         &self,
@@ -111,21 +114,22 @@ impl Replays {
         Some(model.replay(replay, batch, shape.tokens))
     }
 
-    /// Records the shapes of batches, the most frequent first, and keeps what is to be kept.
+    /// Records the shapes of batches, the most frequent first, and keeps what is to be kept. Where one fails
+    /// none is kept: it tells of that one alone.
     pub(super) fn prepare(
         &self,
         model: &impl Ways,
         batches: &[Batch],
         keep: Keep,
     ) -> Result<Vec<Prepared>, ModelError> {
-        let mut all = Vec::new();
+        let (mut all, mut kept) = (Vec::new(), Vec::new());
         for (shape, batch) in most_frequent(batches) {
-            let rounds = match keep {
-                Keep::Faster => ROUNDS,
-                Keep::All => 1,
+            let prepared = |outcome| Prepared {
+                tokens: shape.tokens,
+                windows: shape.windows,
+                outcome,
             };
-            let outcome = match tried(model, shape, batch, rounds)? {
-                Err(fault) => Outcome::Failed(fault),
+            match tried(model, shape, batch, keep)? {
                 Ok(Tried {
                     replay,
                     launched,
@@ -133,27 +137,27 @@ impl Replays {
                 }) => {
                     let is_kept = keep == Keep::All || replayed < launched;
                     if is_kept {
-                        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
                         kept.push((shape, replay));
                     }
-                    Outcome::Compared {
+                    all.push(prepared(Outcome::Compared {
                         launched,
                         replayed,
                         is_kept,
-                    }
+                    }));
                 }
-            };
-            let failed = matches!(outcome, Outcome::Failed(_));
-            all.push(Prepared {
-                tokens: shape.tokens,
-                windows: shape.windows,
-                outcome,
-            });
-            if failed {
-                // Of another shape it would hardly be better.
-                break;
+                Err(fault) => {
+                    kept.clear();
+                    all = vec![prepared(Outcome::Failed(fault))];
+                    break;
+                }
             }
         }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = kept;
+        // What is not kept is of no use to anybody.
+        model.trim().map_err(|source| ModelError::Tensor {
+            doing: "giving back the memory of recordings".to_owned(),
+            source,
+        })?;
         Ok(all)
     }
 }
@@ -179,39 +183,65 @@ struct Tried {
     replayed: Duration,
 }
 
-/// Records a shape and compares the two ways, by turns. What replaying gives must be what asking for the same
-/// kernels gives, to the bit.
+/// Records a shape and compares the two ways, by turns; or tells why that is not possible. What replaying gives
+/// must be what asking for the same kernels gives, to the bit: of the batch and of another one.
 fn tried(
     model: &impl Ways,
     shape: Shape,
     batch: &Batch,
-    rounds: usize,
+    keep: Keep,
 ) -> Result<Result<Tried, String>, ModelError> {
     let full = batch.filled_up(shape.tokens);
+    let mut other = batch.clone();
+    other.token_ids.reverse();
     let expected = model.launch(&full)?.finish()?.logits;
+    let expected_of_other = model.launch(&other.filled_up(shape.tokens))?;
+    let expected_of_other = expected_of_other.finish()?.logits;
     let replay = match model.record(&full) {
         Ok(replay) => replay,
-        Err(fault) => return Ok(Err(fault.to_string())),
+        Err(fault) => return Ok(Err(first_line(&fault))),
     };
-    let (mut launched, mut replayed) = (Duration::MAX, Duration::MAX);
+    let replayed = |batch: &Batch, expected: &SpanLogits| {
+        let began = Instant::now();
+        let pass = model.replay(&replay, batch, shape.tokens);
+        let pass = pass.and_then(Pending::finish);
+        let took = began.elapsed();
+        let found = pass.map_err(|fault| first_line(&fault))?.logits;
+        if alike(&found.start, &expected.start) && alike(&found.end, &expected.end) {
+            Ok(took)
+        } else {
+            Err("other logits were replayed than were launched".to_owned())
+        }
+    };
+    let (mut least_launched, mut least_replayed) = (Duration::MAX, Duration::MAX);
+    let rounds = match keep {
+        Keep::Faster => ROUNDS,
+        Keep::All => 1,
+    };
     for _ in 0..rounds {
         let began = Instant::now();
         model.launch(batch)?.finish()?;
-        launched = launched.min(began.elapsed());
-        let began = Instant::now();
-        let found = model.replay(&replay, batch, shape.tokens)?.finish()?.logits;
-        replayed = replayed.min(began.elapsed());
-        if !(alike(&found.start, &expected.start) && alike(&found.end, &expected.end)) {
-            return Ok(Err(
-                "other logits were replayed than were recorded".to_owned()
-            ));
+        least_launched = least_launched.min(began.elapsed());
+        match replayed(batch, &expected) {
+            Ok(took) => least_replayed = least_replayed.min(took),
+            Err(fault) => return Ok(Err(fault)),
         }
+    }
+    if let Err(fault) = replayed(&other, &expected_of_other) {
+        return Ok(Err(fault));
     }
     Ok(Ok(Tried {
         replay,
-        launched,
-        replayed,
+        launched: least_launched,
+        replayed: least_replayed,
     }))
+}
+
+/// What a fault says, without the calls that led to it.
+fn first_line(fault: &dyn std::error::Error) -> String {
+    let source = fault.source().map(ToString::to_string);
+    let text = source.unwrap_or_else(|| fault.to_string());
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Whether numbers are the first of others, to the bit.

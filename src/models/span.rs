@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Result as TensorResult, Tensor};
+use candle_core::{DType, Device, Result as TensorResult, Tensor, bail};
 
 use super::config::Fields;
 use super::encoder::Encoder;
@@ -16,7 +16,7 @@ use crate::batch::{Batch, SpanLogits};
 use crate::measure::profile::{self, Operation, Work};
 use crate::ops::int8::Trial;
 use crate::ops::readback::{Begun, Bringing};
-use crate::ops::replay::Replay;
+use crate::ops::replay::{self, Replay};
 use crate::ops::{self, Form, Linear, Norm, Sequences};
 
 /// The usual name of the layer that gives the logits.
@@ -202,8 +202,9 @@ impl Assembled {
 
     /// Asks the device for the logits.
     fn ask(&self, batch: &Batch) -> TensorResult<Bringing> {
+        let sequences = self.encoder.look_up(batch)?;
         let begun = Begun::now(&self.device)?;
-        begun.bring(&self.logits(&self.encoder.look_up(batch)?)?)
+        begun.bring(&self.logits(&sequences)?)
     }
 
     /// `[tokens, 2]` in `f32`.
@@ -249,6 +250,10 @@ impl Ways for Assembled {
         })
     }
 
+    fn trim(&self) -> TensorResult<()> {
+        replay::trim(&self.device)
+    }
+
     fn replay(
         &self,
         replay: &Replay,
@@ -256,9 +261,16 @@ impl Ways for Assembled {
         tokens: usize,
     ) -> Result<Pending<'_>, ModelError> {
         let filled = batch.filled_up(tokens);
-        let sequences = self.encoder.look_up(&filled);
-        let bringing = sequences.and_then(|sequences| replay.begin(&sequences));
-        pending(bringing, batch.tokens(), tokens - batch.tokens())
+        let replayed = || {
+            let sequences = self.encoder.look_up(&filled)?;
+            // Launched kernels are asked for by operations that compare this with their tables.
+            let (longest, limit) = (sequences.longest(), self.description.max_positions);
+            if limit.is_some_and(|limit| longest > limit) {
+                bail!("a window of {longest} tokens, and {limit:?} positions")
+            }
+            replay.begin(&sequences)
+        };
+        pending(replayed(), batch.tokens(), tokens - batch.tokens())
     }
 }
 

@@ -27,7 +27,7 @@ pub mod linear;
 pub mod neighbours;
 pub mod norm;
 pub mod readback;
-pub mod replay;
+pub(crate) mod replay;
 pub mod rotary;
 pub mod sequences;
 mod span;

@@ -8,7 +8,10 @@ use super::readback::Bringing;
 use super::sequences::Sequences;
 
 /// What a CUDA device has recorded, for batches of as many tokens as the recorded one.
-pub struct Replay(cuda::Replay);
+///
+/// It computes with the very memory that the recorded operations read: weights and tables must be there as
+/// long as it is replayed.
+pub(crate) struct Replay(cuda::Replay);
 
 impl Replay {
     /// Records what `forward` asks of `device` for sequences like these, which have been made
@@ -18,7 +21,7 @@ impl Replay {
     /// # Errors
     ///
     /// Fails where the device does, or is none that records; what `forward` asks for then is not done.
-    pub fn record(
+    pub(crate) fn record(
         device: &Device,
         sequences: &Sequences<'_>,
         forward: &dyn Fn(&Sequences<'_>) -> Result<Tensor>,
@@ -29,12 +32,25 @@ impl Replay {
         }
     }
 
-    /// Has the same computed of other sequences: as many tokens, in as many sequences or fewer.
+    /// Has the same computed of other sequences: as many tokens, in as many sequences or fewer, none of which
+    /// is longer than tables of a fixed length are for.
     ///
     /// # Errors
     ///
     /// Fails where they are not of that shape, and where the device does.
-    pub fn begin(&self, sequences: &Sequences<'_>) -> Result<Bringing> {
+    pub(crate) fn begin(&self, sequences: &Sequences<'_>) -> Result<Bringing> {
         Ok(Bringing::coming(self.0.begin(sequences)?))
+    }
+}
+
+/// Has a device give back the memory of recordings that are there no more.
+///
+/// # Errors
+///
+/// Fails where the device does.
+pub(crate) fn trim(device: &Device) -> Result<()> {
+    match device {
+        Device::Cuda(device) => cuda::trim(device),
+        Device::Cpu | Device::Metal(_) => Ok(()),
     }
 }

@@ -20,7 +20,7 @@
 namespace {
 
 constexpr int SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 101, NOT_FOUND = 500, NOT_READY = 600,
-              NOT_SUPPORTED = 801, CAPTURE_UNSUPPORTED = 900;
+              NOT_SUPPORTED = 801, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901;
 constexpr size_t PAGE = 4096;
 // Of a card.
 size_t total_bytes() {
@@ -113,6 +113,17 @@ int release_recorded(uint64_t address) {
     return SUCCESS;
 }
 
+int refuse_recording(Stream &stream) {
+    stream.spoil();
+    return CAPTURE_UNSUPPORTED;
+}
+
+// Whether recordings fail when they are nearly over.
+bool refuses_graphs() {
+    static const bool told = std::getenv("SPANBENCH_EMULATED_NO_GRAPHS") != nullptr;
+    return told;
+}
+
 std::mutex streams_guard;
 std::set<Stream *> streams;
 Stream default_stream;
@@ -194,6 +205,7 @@ int cuGetErrorString(int error, const char **text) {
     case INVALID_VALUE: *text = "invalid argument"; break;
     case OUT_OF_MEMORY: *text = "out of memory"; break;
     case NO_DEVICE: *text = "invalid device ordinal"; break;
+    case CAPTURE_INVALIDATED: *text = "operation failed due to a previous error during capture"; break;
     case CAPTURE_UNSUPPORTED: *text = "operation not permitted when stream is capturing"; break;
     case NOT_FOUND: *text = "named symbol not found"; break;
     default: *text = "unknown error";
@@ -212,7 +224,7 @@ int cuStreamDestroy_v2(void *handle) {
     return SUCCESS;
 }
 int cuStreamSynchronize(void *stream) {
-    if (stream_at(stream).is_recording()) { return CAPTURE_UNSUPPORTED; }
+    if (stream_at(stream).is_recording()) { return refuse_recording(stream_at(stream)); }
     stream_at(stream).finish();
     return SUCCESS;
 }
@@ -221,8 +233,15 @@ int cuStreamBeginCapture_v2(void *stream, int) {
     return SUCCESS;
 }
 int cuStreamEndCapture(void *stream, void **graph) {
+    const bool spoilt = stream_at(stream).is_spoilt();
     auto recording = stream_at(stream).recorded();
     std::lock_guard<std::mutex> lock(guard);
+    if (spoilt) {
+        *graph = nullptr;
+        taken.clear();
+        given_back.clear();
+        return CAPTURE_INVALIDATED;
+    }
     Graph *made = new Graph{std::move(recording), std::move(given_back)};
     given_back.clear();
     for (const Allocation &own : made->memory) { made->bytes += own.bytes; }
@@ -273,14 +292,15 @@ int cuDeviceGetGraphMemAttribute(int, int attribute, void *value) {
     default: return INVALID_VALUE;
     }
 }
+int cuDeviceGraphMemTrim(int) { return SUCCESS; }
 int cuDeviceSetGraphMemAttribute(int, int attribute, void *value) {
     if (attribute != 3 || *(uint64_t *)value != 0) { return INVALID_VALUE; }
     most_graph_bytes = graph_bytes;
     return SUCCESS;
 }
 int cuStreamWaitEvent(void *, void *, unsigned) { return NOT_SUPPORTED; }
-int cuStreamIsCapturing(void *, int *status) {
-    *status = 0;
+int cuStreamIsCapturing(void *stream, int *status) {
+    *status = stream_at(stream).is_spoilt() ? 2 : stream_at(stream).is_recording();
     return SUCCESS;
 }
 int cuEventCreate(void **event, unsigned) {
@@ -317,9 +337,11 @@ int cuEventElapsedTime_v2(float *ms, void *start, void *end) {
 }
 
 int cuMemAllocAsync(uint64_t *address, size_t bytes, void *stream) {
+    if (stream_at(stream).is_spoilt()) { return CAPTURE_INVALIDATED; }
     return stream_at(stream).is_recording() ? allocate_recorded(address, bytes) : allocate(address, bytes);
 }
 int cuMemFreeAsync(uint64_t address, void *stream) {
+    if (stream_at(stream).is_spoilt()) { return CAPTURE_INVALIDATED; }
     return stream_at(stream).is_recording() ? release_recorded(address) : release(address, stream_at(stream));
 }
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) { return allocate(address, bytes); }
@@ -372,20 +394,21 @@ int cuMemPoolSetAttribute(void *, int attribute, void *value) {
 int cuMemcpyHtoDAsync_v2(uint64_t into, const void *from, size_t bytes, void *stream) {
     if (is_pinned(from, bytes)) { return copy_later(into, (uint64_t)from, bytes, stream); }
     // What is not pinned is read before the call returns, and who knows what is there later.
-    if (stream_at(stream).is_recording()) { return CAPTURE_UNSUPPORTED; }
+    if (stream_at(stream).is_recording()) { return refuse_recording(stream_at(stream)); }
     stream_at(stream).compute([into, kept = std::string((const char *)from, bytes)] {
         std::memcpy((void *)into, kept.data(), kept.size());
     });
     return SUCCESS;
 }
 int cuMemcpyDtoHAsync_v2(void *into, uint64_t from, size_t bytes, void *stream) {
+    if (stream_at(stream).is_recording() && !is_pinned(into, bytes)) { return refuse_recording(stream_at(stream)); }
     copy_later((uint64_t)into, from, bytes, stream);
-    if (stream_at(stream).is_recording()) { return CAPTURE_UNSUPPORTED; }
     // What is not pinned is there when the call returns.
     if (!is_pinned(into, bytes)) { stream_at(stream).finish(); }
     return SUCCESS;
 }
 int cuMemcpyDtoDAsync_v2(uint64_t into, uint64_t from, size_t bytes, void *stream) {
+    if (stream_at(stream).is_recording() && refuses_graphs()) { return refuse_recording(stream_at(stream)); }
     return copy_later(into, from, bytes, stream);
 }
 int cuMemsetD8Async(uint64_t into, unsigned char value, size_t bytes, void *stream) {
@@ -414,6 +437,7 @@ int cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned gr
                    unsigned shared_bytes, void *stream, void **arguments, void **) {
     if (grid_x == 0 || grid_y == 0 || grid_z == 0 || x == 0 || x * y * z > 1024 || y * z != 1) { return INVALID_VALUE; }
     if (is_idle()) { return SUCCESS; }
+    if (stream_at(stream).is_spoilt()) { return CAPTURE_INVALIDATED; }
     stream_at(stream).later(launched(*(const Kernel *)function, {grid_x, grid_y, grid_z}, {x, y, z}, shared_bytes, arguments));
     return SUCCESS;
 }

@@ -22,6 +22,7 @@ class Stream {
     std::queue<std::function<void()>> asked;
     // What is recorded at this time, in place of being done.
     std::unique_ptr<Recording> recording;
+    bool spoilt = false;
 
 public:
     void later(std::function<void()> work) {
@@ -37,7 +38,11 @@ public:
     void record() {
         std::lock_guard<std::recursive_mutex> lock(guard);
         recording = std::make_unique<Recording>();
+        spoilt = false;
     }
+    // What cannot be recorded ends it: nothing more is, and in the end there is none.
+    void spoil() { spoilt = true; }
+    bool is_spoilt() { return is_recording() && spoilt; }
     bool is_recording() {
         std::lock_guard<std::recursive_mutex> lock(guard);
         return recording != nullptr;

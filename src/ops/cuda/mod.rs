@@ -22,7 +22,7 @@ pub(in crate::ops) use attention::attention;
 pub(in crate::ops) use dense::DenseWeights;
 pub(in crate::ops) use int8::Int8DenseWeights;
 pub(in crate::ops) use launch::has_kernels_for;
-pub(in crate::ops) use replay::Replay;
+pub(in crate::ops) use replay::{Replay, trim};
 pub(in crate::ops) use rows::{
     Angles, add, beside, gate, neighbours, norm, rotate, sum_embeddings,
 };

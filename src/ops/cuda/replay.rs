@@ -1,10 +1,10 @@
 //! What a device was asked for a batch, recorded to be asked again at once (a CUDA graph).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::sys::{
-    CUgraphInstantiate_flags, CUstreamCaptureMode,
+    CUgraphInstantiate_flags, CUstreamCaptureMode, cuDeviceGraphMemTrim,
 };
 use candle_core::cuda_backend::cudarc::driver::{CudaGraph, CudaStream, result};
 use candle_core::{DType, Device, Error, Result, Tensor, bail};
@@ -40,6 +40,12 @@ impl Replay {
         sequences: &Sequences<'_>,
         forward: &dyn Fn(&Sequences<'_>) -> Result<Tensor>,
     ) -> Result<Self> {
+        let stream = device.cuda_stream();
+        if !stream.context().has_async_alloc() {
+            bail!(
+                "without memory pools a device takes memory at once, and not when it is asked to replay"
+            )
+        }
         let place = Device::Cuda(device.clone());
         let tiles = room_for(sequences);
         let sent = Tables::send(sequences, tiles, &place)?;
@@ -49,12 +55,14 @@ impl Replay {
         }
         // By launches first: whatever is made when it is first asked for is there then.
         let results = copy_of(&forward(sequences)?)?;
-        let stream = device.cuda_stream();
         stream.synchronize().map_err(Error::wrap)?;
         let graph = capture(&stream, || {
             let found = forward(sequences)?;
             copy(&found, &results)
         })?;
+        // What the launches left there is not to be taken for what a replay gives.
+        resend(&vec![0; block.elem_count()], &block)?;
+        spoil(&results)?;
         Ok(Self {
             graph: Mutex::new(Graph(graph)),
             tables: Tables::in_block(block, sequences, tiles),
@@ -96,6 +104,17 @@ fn copy_of(found: &Tensor) -> Result<Tensor> {
     Ok(results)
 }
 
+/// Fills a tensor with what is no number.
+fn spoil(results: &Tensor) -> Result<()> {
+    let stream = device_of(results)?.cuda_stream();
+    let bytes = results.elem_count() * results.dtype().size_in_bytes();
+    // SAFETY: the tensor is as large and on this device, and belongs to the caller.
+    let done = unsafe {
+        result::memset_d8_async(hold(results)?.address()?, 0xff, bytes, stream.cu_stream())
+    };
+    done.map_err(Error::wrap)
+}
+
 /// Has numbers copied from one tensor to another of the same shape.
 fn copy(from: &Tensor, into: &Tensor) -> Result<()> {
     let from = from.contiguous()?;
@@ -118,23 +137,28 @@ fn copy(from: &Tensor, into: &Tensor) -> Result<()> {
 }
 
 /// Records what is asked of a stream, none of which is done.
-fn capture(
-    stream: &std::sync::Arc<CudaStream>,
-    ask: impl FnOnce() -> Result<()>,
-) -> Result<CudaGraph> {
+fn capture(stream: &Arc<CudaStream>, ask: impl FnOnce() -> Result<()>) -> Result<CudaGraph> {
     // Other threads go on with what is theirs.
     let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
     stream.begin_capture(mode).map_err(Error::wrap)?;
     let asked = ask();
+    // What failed to give memory back is told here, and else by the next call, which must end the recording
+    // whatever was before it.
+    let given_back = stream.context().check_err();
     // Memory that was taken meanwhile was given back meanwhile: it is the graph's, and there each time.
     let graph = stream.end_capture(CUgraphInstantiate_flags(0));
-    let graph = asked.and_then(|()| graph.map_err(Error::wrap));
-    if graph.is_err() {
-        // What failed since is told, and not to whoever asks something of the device next.
-        let _ = stream.context().check_err();
-    }
-    match graph? {
+    let asked = asked.and_then(|()| given_back.map_err(Error::wrap));
+    match asked.and_then(|()| graph.map_err(Error::wrap))? {
         Some(graph) => Ok(graph),
         None => bail!("nothing was recorded"),
     }
+}
+
+/// Gives back the memory that graphs kept which are there no more.
+pub(in crate::ops) fn trim(device: &CudaDevice) -> Result<()> {
+    let stream = device.cuda_stream();
+    stream.synchronize().map_err(Error::wrap)?;
+    // SAFETY: the device is open.
+    let trimmed = unsafe { cuDeviceGraphMemTrim(stream.context().cu_device()) };
+    trimmed.result().map_err(Error::wrap)
 }
