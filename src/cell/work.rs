@@ -246,10 +246,10 @@ impl<'a> Process<'a> {
         self.end("first_forward");
         let (accuracy, answered) = self.accuracy(job, &line, protocol)?.unzip();
         self.progress.phase("warm_up");
-        // Where all questions are there at once, hardly a batch is small.
         let small = match settings.timing.scenario {
-            Scenario::Offline => SmallBatches::default(),
-            _ => small_batches::prepare(&line)?,
+            Scenario::SingleStream | Scenario::Server => small_batches::prepare(&line)?,
+            // Hardly a batch is a single question's.
+            Scenario::Offline | Scenario::MultiStream => SmallBatches::default(),
         };
         let warm_up = WarmUp {
             cuda_graphs: small.graphs,
